@@ -1,0 +1,120 @@
+"""Every way a request can fail.
+
+    ApiError
+    ├── InvalidRequest          400  the request is wrong; `param` names the field
+    │   └── IllegalMove         400  the thing is not in a state that allows this
+    ├── Unauthenticated         401  no key, or a wrong one
+    ├── NotFound                404  no such thing in this project
+    ├── NoSuchRoute             404  no such address
+    ├── MethodNotAllowed        405
+    ├── TooLarge                413
+    ├── UnsupportedMediaType    415
+    ├── RateLimited             429  try again after `retry_after_seconds`
+    ├── UpstreamFailed          502  the model server did not answer usefully
+    └── Unavailable             503  database or another part is away for the moment
+
+Each carries what OpenAI's envelope needs; `api/errors.py` is the one place that renders
+it. A *run* that fails is no error but an outcome, written on its row as `last_error`.
+"""
+
+
+class ApiError(Exception):
+    """A failed request, in the terms of OpenAI's error envelope."""
+
+    status = 500
+    type = "server_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code
+        self.retry_after_seconds = retry_after_seconds
+
+
+class InvalidRequest(ApiError):
+    """The request is wrong; the message helps to right it."""
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class IllegalMove(InvalidRequest):
+    """The thing exists but its state does not allow what was asked."""
+
+
+class Unauthenticated(ApiError):
+    """No key came with the request, or one that we do not know."""
+
+    status = 401
+    type = "invalid_request_error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="invalid_api_key")
+
+
+class NotFound(ApiError):
+    """No such thing in this project. Another project's things are not found either."""
+
+    status = 404
+    type = "invalid_request_error"
+
+    def __init__(self, noun: str, id: str) -> None:
+        # An id is the caller's own text: shown short, so that a wild one stays readable.
+        super().__init__(f"No {noun} found with id '{id[:128]}'.", code="not_found")
+
+
+class NoSuchRoute(ApiError):
+    """The address names nothing this API has."""
+
+    status = 404
+    type = "invalid_request_error"
+
+
+class MethodNotAllowed(ApiError):
+    """The address is right, the verb is not."""
+
+    status = 405
+    type = "invalid_request_error"
+
+
+class TooLarge(ApiError):
+    """The body or file is larger than the limit that the message names."""
+
+    status = 413
+    type = "invalid_request_error"
+
+
+class UnsupportedMediaType(ApiError):
+    """The body is not in a form this address takes."""
+
+    status = 415
+    type = "invalid_request_error"
+
+
+class RateLimited(ApiError):
+    """Too much at once; try again after `retry_after_seconds`."""
+
+    status = 429
+    type = "rate_limit_error"
+
+
+class UpstreamFailed(ApiError):
+    """The model server could not be reached or gave no usable answer."""
+
+    status = 502
+    type = "server_error"
+
+
+class Unavailable(ApiError):
+    """A part we need (database, engine) is away; nothing was done; try again."""
+
+    status = 503
+    type = "server_error"
