@@ -1,0 +1,1 @@
+"""Assistants: a model, its instructions and its tools, under a name."""

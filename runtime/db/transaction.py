@@ -1,0 +1,127 @@
+"""Transactions: the one place that commits, and the outbox that leaves after it."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import structlog
+from sqlalchemy import exc, text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+from runtime.errors import InvalidRequest, Unavailable
+
+log = structlog.get_logger()
+
+Delivery = Callable[[list[Any]], Awaitable[None]]
+
+_STATEMENT_TIMEOUT_MS = 15_000
+_LOCK_TIMEOUT_MS = 10_000
+_CONNECT_TIMEOUT_SECONDS = 5
+_POOL_WAIT_SECONDS = 10
+
+
+class DatabaseAway(Unavailable):
+    """Postgres was lost, refused us or was too busy: nothing was kept, try again.
+
+    When the connection died within COMMIT itself, the commit may have happened: whoever
+    must know reads the row back.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database is unavailable for the moment; please try again.",
+            retry_after_seconds=1,
+        )
+
+
+class Session(AsyncSession):
+    """A unit of work, with an outbox: events and jobs that leave after the commit."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.outbox: list[Any] = []
+
+
+class Database:
+    """A pool of connections; belongs to the event loop that first uses it."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 8,
+        max_overflow: int = 8,
+        deliver: Delivery | None = None,
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            url: ``postgresql+psycopg://…``
+            pool_size: connections kept.
+            max_overflow: connections more, while there is need.
+            deliver: sends an outbox after its commit; may fail, which is logged.
+        """
+        options = f"-c statement_timeout={_STATEMENT_TIMEOUT_MS} -c lock_timeout={_LOCK_TIMEOUT_MS}"
+        self._engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=max_overflow,
+            pool_timeout=_POOL_WAIT_SECONDS,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
+                "options": options,
+                "application_name": "assistants",
+            },
+        )
+        self._sessions = async_sessionmaker(
+            self._engine, class_=Session, expire_on_commit=False
+        )
+        self._deliver = deliver
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Session]:
+        """One unit of work: committed at the end of the block, undone by an exception.
+
+        Raises:
+            DatabaseAway: Postgres is out of reach; safe to try again.
+            InvalidRequest: a value that Postgres cannot hold reached it.
+        """
+        async with _in_our_words(), self._sessions() as session, session.begin():
+            yield session
+        if session.outbox and self._deliver is not None:
+            try:
+                await self._deliver(session.outbox)
+            except Exception:
+                # The commit stands whatever became of its bell; the sweeper rings again.
+                log.warning("outbox not delivered", exc_info=True)
+
+    async def ping(self) -> None:
+        """Ask the database for a sign of life.
+
+        Raises:
+            DatabaseAway: there was none.
+        """
+        async with _in_our_words(), self._engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
+
+
+@contextlib.asynccontextmanager
+async def _in_our_words() -> AsyncIterator[None]:
+    try:
+        yield
+    except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+        log.warning("database away", reason=str(error).splitlines()[0][:300])
+        raise DatabaseAway from error
+    except exc.DataError as error:
+        raise InvalidRequest(
+            "The request holds a value that cannot be stored."
+        ) from error
+    except exc.DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseAway from error
+        raise

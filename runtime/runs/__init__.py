@@ -1,0 +1,1 @@
+"""Runs: what one may ask of them, and what they may become."""

@@ -1,0 +1,1 @@
+"""Threads and the one log of items that each holds."""

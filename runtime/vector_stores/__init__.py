@@ -1,0 +1,1 @@
+"""Vector stores: what is searchable, and the search."""
