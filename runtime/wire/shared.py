@@ -1,0 +1,254 @@
+"""What several resources share: metadata, tools, tool resources, formats, choices."""
+
+from collections.abc import Callable
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from runtime.wire.base import (
+    FunctionName,
+    JsonObject,
+    NonEmptyText,
+    NotNull,
+    Text,
+    WireModel,
+    invalid,
+    is_none,
+    refuse_unstorable,
+)
+
+MAX_PAIRS = 16
+MAX_KEY_CHARS = 64
+MAX_VALUE_CHARS = 512
+MAX_INSTRUCTIONS_CHARS = 256_000
+MAX_ASSISTANT_TOOLS = 128
+MAX_RUN_TOOLS = 20
+MAX_CODE_FILES = 20
+MAX_FILE_SEARCH_STORES = 1
+
+_INT64 = 2**63
+
+
+def _check_text_value(key: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise invalid(f"The value of '{key}' must be a string.", code="invalid_type")
+    if len(value) > MAX_VALUE_CHARS:
+        raise invalid(
+            f"The value of '{key}' is longer than {MAX_VALUE_CHARS} characters."
+        )
+    refuse_unstorable(value)
+
+
+def is_attribute_value(value: object) -> bool:
+    """Whether a value may stand in a file's attributes, its length aside."""
+    if isinstance(value, int | float):  # a bool is an int too
+        return -_INT64 <= value < _INT64  # NaN and Infinity fail this
+    return isinstance(value, str)
+
+
+def _check_attribute_value(key: str, value: object) -> None:
+    if not is_attribute_value(value):
+        raise invalid(
+            f"The value of '{key}' must be a string, a boolean or a number that fits"
+            " 64 bits."
+        )
+    if isinstance(value, str):
+        _check_text_value(key, value)
+
+
+def _checker(check_value: Callable[[str, object], None]) -> Callable[[object], object]:
+    """Check a map of at most 16 pairs whose values `check_value` accepts."""
+
+    def check(pairs: object) -> object:
+        if not isinstance(pairs, dict):
+            return pairs  # the field's own type says what is wrong
+        if len(pairs) > MAX_PAIRS:
+            raise invalid(f"At most {MAX_PAIRS} key-value pairs are allowed.")
+        for key, value in pairs.items():
+            refuse_unstorable(key)
+            if len(key) > MAX_KEY_CHARS:
+                raise invalid(
+                    f"The key '{key[:MAX_KEY_CHARS]}…' is longer than"
+                    f" {MAX_KEY_CHARS} characters."
+                )
+            check_value(key, value)
+        return pairs
+
+    return check
+
+
+Metadata = Annotated[dict[str, str], BeforeValidator(_checker(_check_text_value))]
+"""Up to 16 pairs; keys to 64 characters, values strings to 512."""
+
+AttributeValue = str | bool | int | float
+VectorStoreFileAttributes = Annotated[
+    dict[str, AttributeValue],
+    BeforeValidator(_checker(_check_attribute_value)),
+]
+"""As metadata, but a value may also be a number or a boolean."""
+
+AssistantName = Annotated[Text, Field(max_length=256)]
+AssistantDescription = Annotated[Text, Field(max_length=512)]
+Instructions = Annotated[Text, Field(max_length=MAX_INSTRUCTIONS_CHARS)]
+Model = NonEmptyText
+Temperature = Annotated[float, Field(ge=0, le=2)]
+TopP = Annotated[float, Field(ge=0, le=1)]
+UnitScore = Annotated[float, Field(ge=0, le=1)]
+ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+
+class FunctionObject(WireModel):
+    """A function the caller offers; `parameters` is a JSON Schema."""
+
+    name: FunctionName
+    description: NotNull[Text] = None
+    parameters: NotNull[JsonObject] = None
+    strict: bool | None = Field(default=None, exclude_if=is_none)
+
+
+class AssistantToolsCode(WireModel):
+    type: Literal["code_interpreter"]
+
+
+class FileSearchRankingOptions(WireModel):
+    """Which ranker, and the score (0 to 1) below which results are dropped."""
+
+    score_threshold: UnitScore
+    ranker: NotNull[Literal["auto", "default_2024_08_21"]] = None
+
+
+class AssistantToolsFileSearchOverrides(WireModel):
+    max_num_results: NotNull[Annotated[int, Field(ge=1, le=50)]] = None
+    ranking_options: NotNull[FileSearchRankingOptions] = None
+
+
+class AssistantToolsFileSearch(WireModel):
+    type: Literal["file_search"]
+    file_search: NotNull[AssistantToolsFileSearchOverrides] = None
+
+
+class AssistantToolsFileSearchTypeOnly(WireModel):
+    type: Literal["file_search"]
+
+
+class AssistantToolsFunction(WireModel):
+    type: Literal["function"]
+    function: FunctionObject
+
+
+AssistantTool = Annotated[
+    AssistantToolsCode | AssistantToolsFileSearch | AssistantToolsFunction,
+    Discriminator("type"),
+]
+AssistantTools = Annotated[list[AssistantTool], Field(max_length=MAX_ASSISTANT_TOOLS)]
+RunTools = Annotated[list[AssistantTool], Field(max_length=MAX_RUN_TOOLS)]
+
+
+class ToolResourcesCodeInterpreter(WireModel):
+    """Files placed in the sandbox's `/mnt/data`."""
+
+    file_ids: Annotated[list[Text], Field(max_length=MAX_CODE_FILES)] = Field(
+        default_factory=list
+    )
+
+
+class ToolResourcesFileSearch(WireModel):
+    vector_store_ids: NotNull[
+        Annotated[list[Text], Field(max_length=MAX_FILE_SEARCH_STORES)]
+    ] = None
+
+
+class ToolResources(WireModel):
+    """What the tools of an assistant or a thread may reach, by id."""
+
+    code_interpreter: NotNull[ToolResourcesCodeInterpreter] = None
+    file_search: NotNull[ToolResourcesFileSearch] = None
+
+
+class ResponseFormatText(WireModel):
+    type: Literal["text"]
+
+
+class ResponseFormatJsonObject(WireModel):
+    type: Literal["json_object"]
+
+
+class JsonSchemaFormat(WireModel):
+    """An output schema. The wire's key `schema` is `schema_` here: pydantic owns the name."""
+
+    name: FunctionName
+    description: NotNull[Text] = None
+    schema_: NotNull[JsonObject] = Field(
+        default=None, alias="schema", exclude_if=is_none
+    )
+    strict: bool | None = Field(default=None, exclude_if=is_none)
+
+
+class ResponseFormatJsonSchema(WireModel):
+    type: Literal["json_schema"]
+    json_schema: JsonSchemaFormat
+
+
+def _word_or_object(value: object) -> str | None:
+    """Which branch of a union of words and objects a value belongs to."""
+    if isinstance(value, str):
+        return "word"
+    return "object" if isinstance(value, dict | WireModel) else None
+
+
+_ResponseFormatObject = Annotated[
+    ResponseFormatText | ResponseFormatJsonObject | ResponseFormatJsonSchema,
+    Discriminator("type"),
+]
+AssistantsApiResponseFormatOption = Annotated[
+    Annotated[Literal["auto"], Tag("word")]
+    | Annotated[_ResponseFormatObject, Tag("object")],
+    Discriminator(
+        _word_or_object,
+        custom_error_type="invalid_type",
+        custom_error_message="Expected 'auto' or an object with a 'type'.",
+    ),
+]
+
+
+class AssistantsNamedToolChoiceFunction(WireModel):
+    name: Text
+
+
+class AssistantsNamedToolChoice(WireModel):
+    """One tool that the model must use in its first turn."""
+
+    type: Literal["function", "code_interpreter", "file_search"]
+    function: NotNull[AssistantsNamedToolChoiceFunction] = None
+
+    @model_validator(mode="after")
+    def _name_the_function(self) -> Self:
+        if self.type == "function" and self.function is None:
+            raise invalid("A tool choice of type 'function' needs the function's name.")
+        return self
+
+
+AssistantsApiToolChoiceOption = Annotated[
+    Annotated[Literal["none", "auto", "required"], Tag("word")]
+    | Annotated[AssistantsNamedToolChoice, Tag("object")],
+    Discriminator(
+        _word_or_object,
+        custom_error_type="invalid_type",
+        custom_error_message=(
+            "Expected 'none', 'auto', 'required' or an object that names a tool."
+        ),
+    ),
+]
+
+
+class TruncationObject(WireModel):
+    """How much of the thread a run reads: as fits, or the last so many messages."""
+
+    type: Literal["auto", "last_messages"]
+    last_messages: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _say_how_many(self) -> Self:
+        if self.type == "last_messages" and self.last_messages is None:
+            raise invalid("A truncation of type 'last_messages' needs 'last_messages'.")
+        return self
