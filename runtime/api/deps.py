@@ -1,0 +1,85 @@
+"""What routes ask for: a transaction, the caller's project, the process' resources."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+
+from runtime import db
+from runtime.db.paging import Cursor
+from runtime.errors import Unauthenticated
+from runtime.projects.models import Project
+from runtime.projects.service import authenticate
+from runtime.resources import Resources
+from runtime.wire.paging import (
+    DEFAULT_FILES_LIMIT,
+    DEFAULT_LIMIT,
+    MAX_FILES_LIMIT,
+    MAX_LIMIT,
+    Order,
+)
+
+__all__ = ["CurrentProject", "FilesCursor", "ListCursor", "ResourcesDep", "Session"]
+
+
+def _resources(request: Request) -> Resources:
+    resources: Resources = request.app.state.resources
+    return resources
+
+
+ResourcesDep = Annotated[Resources, Depends(_resources)]
+
+
+async def _transaction(resources: ResourcesDep) -> AsyncIterator[db.Session]:
+    async with resources.db.transaction() as session:
+        yield session
+
+
+# scope="function" commits before the first byte leaves; FastAPI's default commits after
+# the response, so a failed commit would follow a 200.
+Session = Annotated[db.Session, Depends(_transaction, scope="function")]
+
+
+def bearer_secret(request: Request) -> str:
+    """The key that came with a request.
+
+    Raises:
+        Unauthenticated: none did.
+    """
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise Unauthenticated(
+            "You didn't provide an API key. Send it in an Authorization header: "
+            "'Authorization: Bearer YOUR_KEY'."
+        )
+    return secret.strip()
+
+
+async def _current_project(
+    session: Session, secret: Annotated[str, Depends(bearer_secret)]
+) -> Project:
+    return await authenticate(session, secret)
+
+
+CurrentProject = Annotated[Project, Depends(_current_project)]
+
+
+def _list_cursor(
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
+    order: Order = "desc",
+    after: str | None = None,
+    before: str | None = None,
+) -> Cursor:
+    return Cursor(limit=limit, order=order, after=after, before=before)
+
+
+def _files_cursor(
+    limit: Annotated[int, Query(ge=1, le=MAX_FILES_LIMIT)] = DEFAULT_FILES_LIMIT,
+    order: Order = "desc",
+    after: str | None = None,
+) -> Cursor:
+    return Cursor(limit=limit, order=order, after=after)
+
+
+ListCursor = Annotated[Cursor, Depends(_list_cursor)]
+FilesCursor = Annotated[Cursor, Depends(_files_cursor)]

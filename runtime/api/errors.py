@@ -1,0 +1,131 @@
+"""Exceptions → OpenAI's envelope: the only place that knows both."""
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from runtime.errors import (
+    ApiError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NoSuchRoute,
+    TooLarge,
+    UnsupportedMediaType,
+)
+from runtime.wire.errors import Error, ErrorResponse
+
+log = structlog.get_logger()
+
+_WHERE = frozenset({"body", "query", "path", "header"})
+
+
+def render_error(error: ApiError) -> JSONResponse:
+    """The response that says what went wrong."""
+    envelope = ErrorResponse(
+        error=Error(
+            message=error.message, type=error.type, param=error.param, code=error.code
+        )
+    )
+    headers = {}
+    if error.retry_after_seconds is not None:
+        headers["retry-after"] = str(max(1, round(error.retry_after_seconds)))
+    if error.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    return JSONResponse(envelope.model_dump(), error.status, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every failure of `app` in the envelope."""
+    app.add_exception_handler(ApiError, _on_api_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_surprise)
+
+
+async def _on_api_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError)  # it is installed for nothing else
+    return render_error(error)
+
+
+async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return render_error(InvalidRequest("The body is not valid JSON."))
+    path = list(first["loc"])
+    if path and path[0] in _WHERE:
+        path = path[1:]
+    if first["type"] == "model_attributes_type" and not path:
+        return render_error(_not_an_object(request))
+    param = _json_path(path)
+    message = _sentence(first["type"], first["msg"], param)
+    return render_error(
+        InvalidRequest(message, param=param or None, code=_code(first["type"]))
+    )
+
+
+def _not_an_object(request: Request) -> ApiError:
+    media_type = request.headers.get("content-type", "")
+    if "json" not in media_type:
+        return UnsupportedMediaType(
+            "The body must be JSON, with 'Content-Type: application/json'; this "
+            f"request says '{media_type[:100] or 'nothing'}'."
+        )
+    return InvalidRequest("The body must be a JSON object.")
+
+
+def _sentence(kind: str, message: str, param: str) -> str:
+    if kind == "missing":
+        return (
+            f"Missing required parameter: '{param}'."
+            if param
+            else "The body is missing."
+        )
+    if kind == "extra_forbidden":
+        return f"Unknown parameter: '{param}'."
+    text = message[:1].upper() + message[1:]
+    return f"Invalid '{param}': {text}" if param else text
+
+
+def _code(kind: str) -> str:
+    if kind == "missing":
+        return "missing_required_parameter"
+    if kind == "extra_forbidden":
+        return "unknown_parameter"
+    return "invalid_value"
+
+
+def _json_path(path: list[int | str]) -> str:
+    """`["tools", 0, "function", "name"]` → `tools[0].function.name`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".")
+
+
+async def _on_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    detail = str(error.detail)
+    if error.status_code == 404:
+        where = f"{request.method} {request.url.path}"[:200]
+        return render_error(NoSuchRoute(f"Unknown request URL: {where}."))
+    if error.status_code == 405:
+        return render_error(
+            MethodNotAllowed(
+                f"Not allowed to {request.method} on {request.url.path[:200]}."
+            )
+        )
+    if error.status_code == 413:
+        return render_error(TooLarge(detail))
+    return render_error(InvalidRequest(detail))
+
+
+async def _on_surprise(request: Request, error: Exception) -> JSONResponse:
+    log.error("request failed", path=request.url.path, exc_info=error)
+    return render_error(
+        ApiError(
+            "The server had an error while processing your request. Sorry about that!"
+        )
+    )

@@ -1,0 +1,118 @@
+"""Around every request: an id, the time it took, a limit to its body.
+
+Pure ASGI: Starlette's convenience class would run each response through a queue of its
+own, and a stream with it.
+"""
+
+import time
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from runtime.api.errors import render_error
+from runtime.errors import ApiError, TooLarge, Unauthenticated
+from runtime.ids import new_id
+
+_MEGABYTE = 1024 * 1024
+_LARGEST_JSON_BYTES = 32 * _MEGABYTE
+# What a multipart body holds beside the file itself.
+_FORM_BYTES = _MEGABYTE
+
+
+class Envelope:
+    """Gives each answer `x-request-id`, `openai-processing-ms`, `openai-version`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = new_id("req")
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                elapsed_ms = (time.perf_counter() - started) * 1000
+                headers["x-request-id"] = request_id
+                headers["openai-processing-ms"] = str(round(elapsed_ms))
+                headers["openai-version"] = "2020-10-01"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        finally:
+            structlog.contextvars.unbind_contextvars("request_id")
+
+
+class Gate:
+    """Turns away what has no key or too many bytes before anything reads the body.
+
+    Bytes are counted as they come, so a chunked body meets the limit too.
+    """
+
+    def __init__(self, app: ASGIApp, max_file_bytes: int) -> None:
+        self._app = app
+        self._max_file_bytes = max_file_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        limit = self._limit(scope, headers)
+        try:
+            _check_key_is_there(headers)
+            _check_length(headers, limit)
+        except ApiError as error:
+            await render_error(error)(scope, receive, send)
+            return
+        counted = 0
+        answered = False
+
+        async def receive_counted() -> Message:
+            nonlocal counted
+            message = await receive()
+            counted += len(message.get("body", b""))
+            if counted > limit:
+                raise _too_large(limit)
+            return message
+
+        async def send_noted(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive_counted, send_noted)
+        except TooLarge as error:
+            if answered:
+                raise
+            await render_error(error)(scope, receive, send)
+
+    def _limit(self, scope: Scope, headers: Headers) -> int:
+        if headers.get("content-type", "").startswith("multipart/"):
+            return self._max_file_bytes + _FORM_BYTES
+        return _LARGEST_JSON_BYTES
+
+
+def _check_key_is_there(headers: Headers) -> None:
+    if not headers.get("authorization", "").lower().startswith("bearer "):
+        raise Unauthenticated(
+            "You didn't provide an API key. Send it in an Authorization header: "
+            "'Authorization: Bearer YOUR_KEY'."
+        )
+
+
+def _check_length(headers: Headers, limit: int) -> None:
+    declared = headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise _too_large(limit)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is larger than {limit // _MEGABYTE} MB, the limit here.")

@@ -1,0 +1,1 @@
+"""A run's event stream: announced in a transaction, carried by Redis."""

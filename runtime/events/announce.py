@@ -1,0 +1,29 @@
+"""Put an event into the outbox of this transaction."""
+
+from typing import Any, Protocol
+
+from runtime.db.transaction import Session
+from runtime.events.event import Event
+
+
+class Numbered(Protocol):
+    """What counts its events: a run. Locked, or claimed, by whoever announces."""
+
+    pk: Any
+    event_seq: Any
+
+
+def stream_of(run: Numbered) -> str:
+    """The name of a run's stream."""
+    return f"assistants:run:{run.pk}"
+
+
+def announce(session: Session, run: Numbered, name: str, data: dict[str, Any]) -> None:
+    """Tell the followers of `run`, once this transaction has committed.
+
+    The number is taken from the run's own counter within the transaction, so two
+    writers cannot give one number twice; Redis refuses a number that is not larger,
+    which keeps a worker given up for dead from speaking over its successor.
+    """
+    run.event_seq += 1
+    session.outbox.append(Event(stream_of(run), run.event_seq, name, data))

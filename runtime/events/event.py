@@ -1,0 +1,30 @@
+"""One event of a run, as it lies in the outbox, in Redis and on the wire."""
+
+from dataclasses import dataclass
+from typing import Any
+
+# After these the stream of a run pauses or ends, and a follower is told `done`.
+CLOSING = frozenset(
+    {
+        "thread.run.requires_action",
+        "thread.run.completed",
+        "thread.run.failed",
+        "thread.run.incomplete",
+        "thread.run.cancelled",
+        "thread.run.expired",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event of one run.
+
+    `number` grows along the stream (gaps are allowed) and is the SSE `id:`; `data` is
+    the wire object.
+    """
+
+    stream: str
+    number: int
+    name: str
+    data: dict[str, Any]
