@@ -1,0 +1,42 @@
+"""The gateway: every model, ours or upstream, behind one seam."""
+
+from runtime.gateway.chat import (
+    ChatRequest,
+    chat_completion,
+    chat_completion_stream,
+    stream_chat,
+)
+from runtime.gateway.deltas import (
+    Delta,
+    Finished,
+    FinishReason,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
+from runtime.gateway.embeddings import Embedder, create_embeddings
+from runtime.gateway.failures import ModelFailed
+from runtime.gateway.gateway import Gateway, list_models
+from runtime.gateway.upstreams import BUILTIN, UpstreamConfig
+
+__all__ = [
+    "BUILTIN",
+    "ChatRequest",
+    "Delta",
+    "Embedder",
+    "FinishReason",
+    "Finished",
+    "Gateway",
+    "ModelFailed",
+    "RefusalDelta",
+    "TextDelta",
+    "ToolCallDelta",
+    "UpstreamConfig",
+    "Usage",
+    "chat_completion",
+    "chat_completion_stream",
+    "create_embeddings",
+    "list_models",
+    "stream_chat",
+]

@@ -1,0 +1,193 @@
+"""Which sentences of a search result answer a question, by their words alone.
+
+Rare words weigh more (inverse document frequency over the sentences at hand), a
+sentence's neighbours lend it a little of theirs, and where the question asks how many or
+when, a number counts. Sentences are given verbatim, each with its chunk's marker.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+NOTHING_FITS = (
+    "The built-in model searched the files, and found no sentence that answers this."
+)
+
+_MOST_SENTENCES = 3
+# A further sentence has to be nearly as good as the best.
+_NEARLY = 0.6
+# Below this share of the question's weight, the overlap is chance.
+_LEAST_COVERAGE = 0.25
+_NEIGHBOURS_SHARE = 0.35
+_NUMBER_BONUS = 1.25
+_LONGEST = 600
+
+_MARKER = re.compile(r"^【\d+:\d+†.+】[ \t]*$", re.MULTILINE)
+_WORD = re.compile(r"[^\W_]+")
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_ASKS_NUMBER = re.compile(
+    r"\b(how (many|much|long|old|often|far)|when|what year)\b", re.IGNORECASE
+)
+# Where one sentence ends and the next begins: after its full stop, at an empty line, and
+# before or after lines that are sentences of their own (headings, bullets, table rows).
+_BOUNDARY = re.compile(
+    r"(?<=[.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9À-ÞА-Я])"
+    r"|(?<=[。！？])"
+    r"|\n[ \t]*\n"
+    r"|\n(?=[ \t]*(?:[-*•#|>]|\d+[.)]\s))"
+    r"|(?<=\|)[ \t]*\n"
+)
+_HEADING = re.compile(r"^(#[^\n]*)\n", re.MULTILINE)
+_ABBREVIATED = re.compile(
+    r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|Fig|No|Nos|Inc|e\.g|i\.e)\.)$"
+)
+_STOPWORDS = frozenset(
+    """a about after all also am an and any are as at be been before but by can could did do
+    does done for from give had has have he her his how i if in into is it its just me
+    more most much many my no not of on one or our out over please say says she should
+    show so some tell than that the their them then there these they this those to under
+    up us was we were what when where which while who whom whose why will with would you
+    your der die das und ist ein eine wie was wer wo le la les des est une el los las""".split()  # noqa: SIM905 (words are read best as words)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    text: str
+    marker: str
+    words: frozenset[str]
+    nearby: frozenset[str]  # words of its neighbours and of its heading
+
+
+def quote(question: str, result: str) -> str:
+    """Answer from a file_search result with its best one to three sentences.
+
+    Args:
+        question: what the user asked.
+        result: blocks of a marker line (`【turn:index†file name】`) and a chunk's text.
+
+    Returns:
+        Each sentence verbatim with its marker behind it, a paragraph each; or a sentence
+        saying that nothing fits.
+    """
+    wanted = _words(question)
+    sentences = list(_sentences(result))
+    weights = _weights(wanted, sentences)
+    total = sum(weights.values())
+    if not total:
+        return NOTHING_FITS
+    asks_number = bool(_ASKS_NUMBER.search(question))
+    scored = [
+        (_score(sentence, weights, asks_number), sentence) for sentence in sentences
+    ]
+    # The sort keeps equal ones in the order of the search, which ranks as well.
+    scored.sort(key=lambda pair: -pair[0])
+    if not scored or scored[0][0] < _LEAST_COVERAGE * total:
+        return NOTHING_FITS
+    return "\n\n".join(
+        f"{sentence.text}{sentence.marker}" for sentence in _best(scored)
+    )
+
+
+def _best(scored: Sequence[tuple[float, _Sentence]]) -> list[_Sentence]:
+    enough = scored[0][0] * _NEARLY
+    chosen: list[_Sentence] = []
+    for score, sentence in scored:
+        if score < enough or len(chosen) == _MOST_SENTENCES:
+            break
+        # Chunks overlap: the same words again are no news.
+        if all(_differ(sentence, earlier) for earlier in chosen):
+            chosen.append(sentence)
+    return chosen
+
+
+def _differ(one: _Sentence, other: _Sentence) -> bool:
+    shared = len(one.words & other.words)
+    return shared < 0.8 * min(len(one.words), len(other.words))
+
+
+def _score(sentence: _Sentence, weights: dict[str, float], asks_number: bool) -> float:
+    own = sum(weights.get(word, 0) for word in sentence.words)
+    if not own:
+        return 0
+    lent = sum(weights.get(word, 0) for word in sentence.nearby - sentence.words)
+    score = own + _NEIGHBOURS_SHARE * lent
+    if asks_number and any(character.isdigit() for character in sentence.text):
+        score *= _NUMBER_BONUS
+    # Of two sentences that say it, the shorter says it more clearly.
+    return score / (1 + len(sentence.words) / 200)
+
+
+def _weights(
+    wanted: frozenset[str], sentences: Sequence[_Sentence]
+) -> dict[str, float]:
+    seen = Counter(word for sentence in sentences for word in sentence.words & wanted)
+    return {word: math.log(1 + len(sentences) / (1 + seen[word])) for word in wanted}
+
+
+def _sentences(result: str) -> Iterator[_Sentence]:
+    markers = list(_MARKER.finditer(result))
+    for at, marker in enumerate(markers):
+        end = markers[at + 1].start() if at + 1 < len(markers) else len(result)
+        texts = list(_split(result[marker.end() : end]))
+        words = [_words(text) for text in texts]
+        for position, text in enumerate(texts):
+            if text.startswith("#") or not words[position]:
+                continue  # a heading answers nothing, but lends its words
+            nearby = words[max(0, position - 1) : position + 2]
+            yield _Sentence(
+                text,
+                marker.group().strip(),
+                words[position],
+                frozenset().union(*nearby),
+            )
+
+
+def _split(text: str) -> Iterator[str]:
+    """The sentences of a text, as they stand there, line breaks inside included."""
+    start = 0
+    boundaries = sorted(
+        [(match.start(), match.end()) for match in _BOUNDARY.finditer(text)]
+        + [(match.end(1), match.end()) for match in _HEADING.finditer(text)]
+    )
+    for ends, begins in [*boundaries, (len(text), len(text))]:
+        if ends < start or _ABBREVIATED.search(text, start, ends):
+            continue
+        piece = text[start:begins].strip()
+        start = begins
+        if len(piece) > _LONGEST:
+            yield from (line.strip() for line in piece.split("\n") if line.strip())
+        elif piece:
+            yield piece
+
+
+def _words(text: str) -> frozenset[str]:
+    words: set[str] = set()
+    for word in _WORD.findall(text.casefold()):
+        if _CJK.search(word):
+            # Unspaced scripts: overlapping pairs stand for words.
+            words.update(word[at : at + 2] for at in range(max(1, len(word) - 1)))
+        elif word not in _STOPWORDS and (len(word) > 1 or word.isdigit()):
+            words.add(_stem(word))
+    return frozenset(words)
+
+
+def _stem(word: str) -> str:
+    for ending in (
+        "ations",
+        "ation",
+        "ings",
+        "ing",
+        "ies",
+        "ed",
+        "es",
+        "ly",
+        "s",
+        "y",
+        "e",
+    ):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word.removesuffix(ending)
+    return word

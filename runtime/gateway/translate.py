@@ -1,0 +1,194 @@
+"""What goes wrong on the way to an upstream, put into our words.
+
+Imported only with the client: it pulls in the SDK.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import aiohttp
+import httpx2
+import openai
+
+from runtime.gateway.failures import FailureCode, ModelFailed
+
+_MAX_MESSAGE_CHARACTERS = 500
+_KEY = re.compile(r"\b(sk|key|Bearer)[-_ ][\w*.-]{6,}", re.IGNORECASE)
+# A limit that waiting does not lift.
+_NO_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+_REFUSED_KEY = (
+    "The model server refused the key this runtime is configured with "
+    "(OPENAI_API_KEY). The caller's own key is not at fault."
+)
+
+
+@contextmanager
+def in_our_words(model: str, *, begun: bool) -> Iterator[None]:
+    """Turn whatever a call raises into ModelFailed.
+
+    Args:
+        model: the name that was asked for, to be said when it does not exist.
+        begun: whether a piece of the answer was out already; then nothing is retryable.
+    """
+    try:
+        yield
+    except ModelFailed as failure:
+        failure.retryable = failure.retryable and not begun
+        raise
+    except openai.APIStatusError as error:
+        raise refused(
+            error.status_code, error.body, error.response.headers, model
+        ) from error
+    except TimeoutError as error:
+        raise _silence(begun) from error
+    except openai.APITimeoutError as error:
+        # The SDK's only timeout is ours for connecting; aiohttp also says so when a
+        # kept-alive connection turns out to be closed.
+        raise _broken(begun) from error
+    except (
+        openai.OpenAIError,
+        httpx2.HTTPError,
+        aiohttp.ClientError,
+        OSError,
+    ) as error:
+        raise _broken(begun) from error
+    except (ValueError, httpx2.InvalidURL) as error:
+        raise nonsense(begun=begun) from error
+
+
+def refused(
+    status: int, body: object, headers: Mapping[str, str], model: str
+) -> ModelFailed:
+    """The failure that an HTTP status stands for."""
+    detail = body if isinstance(body, dict) else {}
+    said = _upstreams_words(body)
+    code, message, retryable = _verdict(status, said, detail, model)
+    return ModelFailed(
+        message,
+        code=code,
+        status=status,
+        retry_after_seconds=_retry_after_seconds(headers),
+        retryable=retryable,
+        param=_text_or_none(detail.get("param")),
+        reason=_text_or_none(detail.get("code")),
+    )
+
+
+def _verdict(
+    status: int, said: str, detail: Mapping[str, Any], model: str
+) -> tuple[FailureCode, str, bool]:
+    if status in (401, 403):
+        return "server_error", _REFUSED_KEY, False
+    if status == 404:
+        return "server_error", _unknown(model, bool(detail)), False
+    if status == 429:
+        broke = detail.get("code") in _NO_MONEY
+        message = _sentence("The model server limits our requests", said)
+        return "rate_limit_exceeded", message, not broke
+    if status in (400, 413, 422):
+        message = said or f"The model server refused the request (status {status})."
+        return "invalid_prompt", message, False
+    message = _sentence(f"The model server answered with status {status}", said)
+    return "server_error", message, status in (408, 409, 425) or status >= 500
+
+
+def error_in_stream(error: object, model: str) -> ModelFailed:
+    """The failure an `{"error": …}` object inside a 200 stands for."""
+    detail = error if isinstance(error, dict) else {"message": str(error)}
+    status = next(
+        (
+            value
+            for value in (detail.get("status"), detail.get("code"))
+            if isinstance(value, int) and 400 <= value < 600
+        ),
+        429 if "rate_limit" in str(detail.get("type")) else 500,
+    )
+    return refused(status, detail, {}, model)
+
+
+def nonsense(*, begun: bool = False, page: bool = False) -> ModelFailed:
+    """The upstream answered, but not as a model server does."""
+    if page:
+        # A web page does not become a model by asking again.
+        return ModelFailed(
+            "The model server answered with a web page; check OPENAI_BASE_URL "
+            "(it usually ends in /v1)."
+        )
+    return ModelFailed(
+        "The model server's answer could not be understood.", retryable=not begun
+    )
+
+
+def cut_off(*, begun: bool) -> ModelFailed:
+    """The stream ended without saying that the answer is whole."""
+    return ModelFailed(
+        "The model server's answer ended before it was whole.", retryable=not begun
+    )
+
+
+def _silence(begun: bool) -> ModelFailed:
+    if begun:
+        return ModelFailed("The model server fell silent in the middle of its answer.")
+    return ModelFailed("The model server did not answer in time.", retryable=True)
+
+
+def _broken(begun: bool) -> ModelFailed:
+    if begun:
+        return ModelFailed(
+            "The connection to the model server broke in the middle of its answer."
+        )
+    return ModelFailed("The model server could not be reached.", retryable=True)
+
+
+def _unknown(model: str, is_error_object: bool) -> str:
+    if is_error_object:
+        return f"The model server has no model named '{model[:128]}'."
+    return (
+        "The model server does not know the address we asked; check OPENAI_BASE_URL "
+        "(it usually ends in /v1)."
+    )
+
+
+def _sentence(ours: str, theirs: str) -> str:
+    return f"{ours}: {theirs}" if theirs else f"{ours}."
+
+
+def _upstreams_words(body: object) -> str:
+    """The upstream's own message, without anything that looks like a key."""
+    words = body.get("message") or body.get("detail") if isinstance(body, dict) else ""
+    if not isinstance(words, str):
+        words = str(words) if words else ""
+    words = words.replace("\0", "").encode("utf-8", errors="replace").decode()
+    return _KEY.sub("[key]", words)[:_MAX_MESSAGE_CHARACTERS]
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """Retry-After in seconds: the header may hold a number or a date."""
+    milliseconds = headers.get("retry-after-ms")
+    value = headers.get("retry-after")
+    try:
+        if milliseconds is not None:
+            return _positive(float(milliseconds) / 1000)
+        return None if value is None else _positive(float(value))
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(value or "")
+    except ValueError:
+        return None
+    if moment.tzinfo is None:  # "-0000" means UTC, said by someone who does not know
+        moment = moment.replace(tzinfo=UTC)
+    return _positive((moment - datetime.now(UTC)).total_seconds())
+
+
+def _positive(seconds: float) -> float | None:
+    return max(0.0, seconds) if math.isfinite(seconds) else None
