@@ -1,0 +1,1 @@
+"""Makes one file searchable: parse, chunk, embed, store."""
