@@ -15,7 +15,7 @@ from runtime.wire.shared import (
     AssistantTools,
     Instructions,
     Metadata,
-    Model,
+    ModelName,
     ReasoningEffort,
     Temperature,
     ToolResources,
@@ -79,7 +79,7 @@ class AssistantObject(Listed):
 
 
 class CreateAssistantRequest(WireModel):
-    model: Model
+    model: ModelName
     name: AssistantName | None = None
     description: AssistantDescription | None = None
     instructions: Instructions | None = None
@@ -95,7 +95,7 @@ class CreateAssistantRequest(WireModel):
 class ModifyAssistantRequest(WireModel):
     """Fields left out keep their value; null clears one that may be null."""
 
-    model: NotNull[Model] = None
+    model: NotNull[ModelName] = None
     name: AssistantName | None = None
     description: AssistantDescription | None = None
     instructions: Instructions | None = None

@@ -14,8 +14,15 @@ import re
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 T = TypeVar("T")
 
@@ -117,8 +124,24 @@ def _check_function_name(name: object) -> object:
     return name
 
 
-NotNull = Annotated[T | None, BeforeValidator(_refuse_null), Field(exclude_if=is_none)]
-Omissible = Annotated[T | None, Field(exclude_if=is_none)]
+class _ShownWithoutNull:
+    """Keeps null out of the published schema, as it is kept off the wire."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        shown = handler(schema)
+        kinds = [kind for kind in shown.get("anyOf", []) if kind != {"type": "null"}]
+        return kinds[0] if len(kinds) == 1 else {**shown, "anyOf": kinds}
+
+
+NotNull = Annotated[
+    T | None,
+    BeforeValidator(_refuse_null),
+    Field(exclude_if=is_none),
+    _ShownWithoutNull(),
+]
+Omissible = Annotated[T | None, Field(exclude_if=is_none), _ShownWithoutNull()]
 
 Text = Annotated[str, BeforeValidator(refuse_unstorable)]
 NonEmptyText = Annotated[Text, Field(min_length=1)]

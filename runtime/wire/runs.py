@@ -13,7 +13,7 @@ from runtime.wire.shared import (
     AssistantTool,
     Instructions,
     Metadata,
-    Model,
+    ModelName,
     ReasoningEffort,
     RunTools,
     Temperature,
@@ -77,7 +77,7 @@ class RunLastError(WireModel):
 class RunIncompleteDetails(WireModel):
     """Which token budget ran out."""
 
-    reason: NotNull[RunIncompleteReason] = None
+    reason: RunIncompleteReason
 
 
 class RunCompletionUsage(WireModel):
@@ -127,7 +127,7 @@ class RunSettings(WireModel):
     """What both ways to create a run may set; null means the assistant's own."""
 
     assistant_id: Text
-    model: Model | None = None
+    model: ModelName | None = None
     instructions: Instructions | None = None
     tools: RunTools | None = None
     metadata: Metadata | None = None

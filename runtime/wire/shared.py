@@ -90,7 +90,7 @@ VectorStoreFileAttributes = Annotated[
 AssistantName = Annotated[Text, Field(max_length=256)]
 AssistantDescription = Annotated[Text, Field(max_length=512)]
 Instructions = Annotated[Text, Field(max_length=MAX_INSTRUCTIONS_CHARS)]
-Model = NonEmptyText
+ModelName = NonEmptyText
 Temperature = Annotated[float, Field(ge=0, le=2)]
 TopP = Annotated[float, Field(ge=0, le=1)]
 UnitScore = Annotated[float, Field(ge=0, le=1)]
