@@ -89,7 +89,7 @@ class MessageContentTextAnnotationsFileCitationObject(WireModel):
     end_index: Annotated[int, Field(ge=0)]
 
 
-class FilePathReference(WireModel):
+class FilePath(WireModel):
     file_id: str
 
 
@@ -98,7 +98,7 @@ class MessageContentTextAnnotationsFilePathObject(WireModel):
 
     type: Literal["file_path"] = "file_path"
     text: str
-    file_path: FilePathReference
+    file_path: FilePath
     start_index: Annotated[int, Field(ge=0)]
     end_index: Annotated[int, Field(ge=0)]
 
@@ -254,7 +254,7 @@ class MessageDeltaContentTextAnnotationsFilePathObject(WireModel):
     index: int
     type: Literal["file_path"] = "file_path"
     text: Omissible[str] = None
-    file_path: Omissible[FilePathReference] = None
+    file_path: Omissible[FilePath] = None
     start_index: Omissible[Annotated[int, Field(ge=0)]] = None
     end_index: Omissible[Annotated[int, Field(ge=0)]] = None
 
