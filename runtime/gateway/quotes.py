@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 NOTHING_FITS = (
     "The built-in model searched the files, and found no sentence that answers this."
@@ -22,6 +23,7 @@ _NEARLY = 0.6
 _LEAST_COVERAGE = 0.25
 _NEIGHBOURS_SHARE = 0.35
 _NUMBER_BONUS = 1.25
+_SAME = 0.8
 _LONGEST = 600
 
 _MARKER = re.compile(r"^【\d+:\d+†.+】[ \t]*$", re.MULTILINE)
@@ -57,8 +59,8 @@ _STOPWORDS = frozenset(
 class _Sentence:
     text: str
     marker: str
-    words: frozenset[str]
-    nearby: frozenset[str]  # words of its neighbours and of its heading
+    words: frozenset[str]  # those of the question that it holds
+    nearby: frozenset[str]  # and those that its neighbours or its heading hold
 
 
 def quote(question: str, result: str) -> str:
@@ -72,8 +74,8 @@ def quote(question: str, result: str) -> str:
         Each sentence verbatim with its marker behind it, a paragraph each; or a sentence
         saying that nothing fits.
     """
-    wanted = _words(question)
-    sentences = list(_sentences(result))
+    wanted = frozenset(_words(question))
+    sentences = list(_sentences(result, wanted))
     weights = _weights(wanted, sentences)
     total = sum(weights.values())
     if not total:
@@ -104,8 +106,8 @@ def _best(scored: Sequence[tuple[float, _Sentence]]) -> list[_Sentence]:
 
 
 def _differ(one: _Sentence, other: _Sentence) -> bool:
-    shared = len(one.words & other.words)
-    return shared < 0.8 * min(len(one.words), len(other.words))
+    words, others = set(_words(one.text)), set(_words(other.text))
+    return len(words & others) < _SAME * min(len(words), len(others))
 
 
 def _score(sentence: _Sentence, weights: dict[str, float], asks_number: bool) -> float:
@@ -117,22 +119,22 @@ def _score(sentence: _Sentence, weights: dict[str, float], asks_number: bool) ->
     if asks_number and any(character.isdigit() for character in sentence.text):
         score *= _NUMBER_BONUS
     # Of two sentences that say it, the shorter says it more clearly.
-    return score / (1 + len(sentence.words) / 200)
+    return score / (1 + len(sentence.text) / 1500)
 
 
 def _weights(
     wanted: frozenset[str], sentences: Sequence[_Sentence]
 ) -> dict[str, float]:
-    seen = Counter(word for sentence in sentences for word in sentence.words & wanted)
+    seen = Counter(word for sentence in sentences for word in sentence.words)
     return {word: math.log(1 + len(sentences) / (1 + seen[word])) for word in wanted}
 
 
-def _sentences(result: str) -> Iterator[_Sentence]:
+def _sentences(result: str, wanted: frozenset[str]) -> Iterator[_Sentence]:
     markers = list(_MARKER.finditer(result))
     for at, marker in enumerate(markers):
         end = markers[at + 1].start() if at + 1 < len(markers) else len(result)
         texts = list(_split(result[marker.end() : end]))
-        words = [_words(text) for text in texts]
+        words = [wanted.intersection(_words(text)) for text in texts]
         for position, text in enumerate(texts):
             if text.startswith("#") or not words[position]:
                 continue  # a heading answers nothing, but lends its words
@@ -163,15 +165,20 @@ def _split(text: str) -> Iterator[str]:
             yield piece
 
 
-def _words(text: str) -> frozenset[str]:
-    words: set[str] = set()
+def _words(text: str) -> Iterator[str]:
     for word in _WORD.findall(text.casefold()):
-        if _CJK.search(word):
-            # Unspaced scripts: overlapping pairs stand for words.
-            words.update(word[at : at + 2] for at in range(max(1, len(word) - 1)))
-        elif word not in _STOPWORDS and (len(word) > 1 or word.isdigit()):
-            words.add(_stem(word))
-    return frozenset(words)
+        yield from _terms(word)
+
+
+# A result repeats its words a hundredfold; an answer is due within milliseconds.
+@lru_cache(maxsize=8192)
+def _terms(word: str) -> tuple[str, ...]:
+    if _CJK.search(word):
+        # Unspaced scripts: overlapping pairs stand for words.
+        return tuple(word[at : at + 2] for at in range(max(1, len(word) - 1)))
+    if word in _STOPWORDS or (len(word) == 1 and not word.isdigit()):
+        return ()
+    return (_stem(word),)
 
 
 def _stem(word: str) -> str:

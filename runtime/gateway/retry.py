@@ -139,6 +139,7 @@ class Retrier:
                     "model asked again",
                     model=model,
                     status=failure.status,
+                    reason=failure.reason,
                     attempt=attempt,
                     delay_seconds=round(delay, 2),
                 )

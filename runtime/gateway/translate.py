@@ -21,6 +21,7 @@ _MAX_MESSAGE_CHARACTERS = 500
 _KEY = re.compile(r"\b(sk|key|Bearer)[-_ ][\w*.-]{6,}", re.IGNORECASE)
 # A limit that waiting does not lift.
 _NO_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+_LIMITED = "The model server limits how much this runtime may ask at the moment."
 _REFUSED_KEY = (
     "The model server refused the key this runtime is configured with "
     "(OPENAI_API_KEY). The caller's own key is not at fault."
@@ -88,12 +89,12 @@ def _verdict(
         return "server_error", _unknown(model, bool(detail)), False
     if status == 429:
         broke = detail.get("code") in _NO_MONEY
-        message = _sentence("The model server limits our requests", said)
-        return "rate_limit_exceeded", message, not broke
+        return "rate_limit_exceeded", _LIMITED, not broke
     if status in (400, 413, 422):
         message = said or f"The model server refused the request (status {status})."
         return "invalid_prompt", message, False
-    message = _sentence(f"The model server answered with status {status}", said)
+    # A broken server's words are for its operator: they tell of hosts and accounts.
+    message = f"The model server answered with status {status}."
     return "server_error", message, status in (408, 409, 425) or status >= 500
 
 
@@ -152,10 +153,6 @@ def _unknown(model: str, is_error_object: bool) -> str:
         "The model server does not know the address we asked; check OPENAI_BASE_URL "
         "(it usually ends in /v1)."
     )
-
-
-def _sentence(ours: str, theirs: str) -> str:
-    return f"{ours}: {theirs}" if theirs else f"{ours}."
 
 
 def _upstreams_words(body: object) -> str:
