@@ -11,7 +11,6 @@ from runtime.wire.shared import (
     AssistantDescription,
     AssistantName,
     AssistantsApiResponseFormatOption,
-    AssistantTool,
     AssistantTools,
     Instructions,
     Metadata,
@@ -66,15 +65,15 @@ class CreateToolResources(WireModel):
 class AssistantObject(Listed):
     object: Literal["assistant"] = "assistant"
     created_at: UnixSeconds
-    name: str | None
-    description: str | None
+    name: AssistantName | None
+    description: AssistantDescription | None
     model: str
-    instructions: str | None
-    tools: list[AssistantTool]
-    metadata: dict[str, str]
+    instructions: Instructions | None
+    tools: AssistantTools
+    metadata: Metadata
     tool_resources: ToolResources | None = None
-    temperature: float | None = None
-    top_p: float | None = None
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
     response_format: AssistantsApiResponseFormatOption | None = None
 
 

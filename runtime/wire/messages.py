@@ -162,7 +162,7 @@ class MessageObject(Listed):
     assistant_id: str | None
     run_id: str | None
     attachments: list[MessageAttachment] | None
-    metadata: dict[str, str]
+    metadata: Metadata
 
 
 def _text_or_parts(value: object) -> str | None:

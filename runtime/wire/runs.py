@@ -111,10 +111,10 @@ class RunObject(Listed):
     model: str
     instructions: str
     tools: list[AssistantTool]
-    metadata: dict[str, str]
+    metadata: Metadata
     usage: RunCompletionUsage | None
-    max_prompt_tokens: int | None
-    max_completion_tokens: int | None
+    max_prompt_tokens: TokenBudget | None
+    max_completion_tokens: TokenBudget | None
     truncation_strategy: TruncationObject | None
     tool_choice: AssistantsApiToolChoiceOption | None
     parallel_tool_calls: bool

@@ -6,7 +6,7 @@ from pydantic import Discriminator
 
 from runtime.wire.base import Omissible, UnixSeconds, WireModel
 from runtime.wire.paging import Listed, Page
-from runtime.wire.shared import UnitScore
+from runtime.wire.shared import Metadata, UnitScore
 
 RunStepType = Literal["message_creation", "tool_calls"]
 RunStepStatus = Literal["in_progress", "cancelled", "failed", "completed", "expired"]
@@ -165,7 +165,7 @@ class RunStepObject(Listed):
     cancelled_at: UnixSeconds | None
     failed_at: UnixSeconds | None
     completed_at: UnixSeconds | None
-    metadata: dict[str, str]
+    metadata: Metadata
     usage: RunStepCompletionUsage | None
 
 

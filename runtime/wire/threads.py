@@ -13,7 +13,7 @@ class ThreadObject(WireModel):
     object: Literal["thread"] = "thread"
     created_at: UnixSeconds
     tool_resources: ToolResources | None
-    metadata: dict[str, str]
+    metadata: Metadata
 
 
 class CreateThreadRequest(WireModel):

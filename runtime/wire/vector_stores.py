@@ -111,7 +111,7 @@ class VectorStoreObject(Listed):
     file_counts: VectorStoreFileCounts
     status: VectorStoreStatus
     last_active_at: UnixSeconds | None
-    metadata: dict[str, str]
+    metadata: Metadata
     expires_after: Omissible[VectorStoreExpirationAfter] = None
     expires_at: UnixSeconds | None = None
     # Ours: the official request takes a description, its object forgets it.
@@ -164,7 +164,7 @@ class VectorStoreFileObject(Listed):
     status: VectorStoreFileStatus
     last_error: VectorStoreFileError | None
     chunking_strategy: Omissible[ChunkingStrategyResponse] = None
-    attributes: dict[str, AttributeValue] | None = None
+    attributes: VectorStoreFileAttributes | None = None
 
 
 class CreateVectorStoreFileRequest(WireModel):
@@ -342,7 +342,7 @@ class VectorStoreSearchResultItem(WireModel):
     file_id: str
     filename: str
     score: UnitScore
-    attributes: dict[str, AttributeValue] | None
+    attributes: VectorStoreFileAttributes | None
     content: list[VectorStoreSearchResultContentObject]
 
 
