@@ -189,10 +189,26 @@ class Settings(BaseSettings):
         return Path(tempfile.gettempdir()) / f"assistants-{os.getuid()}-{digest}"
 
     @cached_property
+    def postgres_socket_dir(self) -> Path:
+        """Where the embedded Postgres listens; its own, as it may run as another user."""
+        return self.sockets_dir / "pg"
+
+    @cached_property
+    def logs_dir(self) -> Path:
+        """What the processes that `up` started have written."""
+        return self.data_dir / "logs"
+
+    @cached_property
+    def api_key_file(self) -> Path:
+        """Where a key made at the first start is kept, mode 0600."""
+        return self.data_dir / "api_key"
+
+    @cached_property
     def effective_database_url(self) -> str:
         """SQLAlchemy URL of the database, embedded or given."""
         if self.database_url is None:
-            return f"postgresql+psycopg://postgres@/assistants?host={self.sockets_dir}"
+            host = self.postgres_socket_dir
+            return f"postgresql+psycopg://postgres@/assistants?host={host}"
         scheme, _, rest = self.database_url.partition("://")
         if scheme in ("postgres", "postgresql"):
             return f"postgresql+psycopg://{rest}"

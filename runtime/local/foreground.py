@@ -1,0 +1,71 @@
+"""What the terminal holds during `assistants up`: a small process that only watches.
+
+The supervisor and its children live in sessions of their own, so Ctrl-C reaches only this
+process, which asks the supervisor to stop in order. The pipe tells the supervisor if this
+process dies; being a subreaper, this process inherits all children if the supervisor dies.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from types import FrameType
+
+from runtime.local.import_path import import_path
+from runtime.local.processes import adopt_orphans, end_children
+
+_PATIENCE_SECONDS = 5.0
+
+
+def run_in_foreground(arguments: list[str], *, module: str = "runtime.local.up") -> int:
+    """Run the supervisor until it has stopped everything; its exit status.
+
+    The first SIGINT, SIGTERM or SIGHUP stops in order, the second at once.
+
+    Args:
+        arguments: for the supervisor, after its lifeline.
+        module: the supervisor, run as ``python -m``.
+    """
+    adopt_orphans()
+    lifeline, ours = os.pipe()
+    supervisor = subprocess.Popen(
+        [sys.executable, "-P", "-m", module, str(lifeline), *arguments],
+        stdin=subprocess.DEVNULL,
+        pass_fds=[lifeline],
+        start_new_session=True,
+        env={**os.environ, **import_path()},
+    )
+    os.close(lifeline)
+    _pass_on_signals(supervisor)
+    try:
+        status = supervisor.wait()
+        if status < 0:
+            _say("The supervisor was killed; stopping everything it had started …")
+        return status if status >= 0 else 1
+    finally:
+        end_children(patience_seconds=_PATIENCE_SECONDS)
+        os.close(ours)
+
+
+def _pass_on_signals(supervisor: subprocess.Popen[bytes]) -> None:
+    asked = False
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if not asked:
+            _say("\nStopping … (once more to stop at once)")
+        supervisor.send_signal(signal.SIGQUIT if asked else signal.SIGTERM)
+        asked = True
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # `nohup` has SIGHUP ignored, and means it.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, pass_on)
+
+
+def _say(words: str) -> None:
+    # Never through a buffer that a dead terminal would hold up.
+    try:
+        os.write(1, f"{words}\n".encode())
+    except OSError:
+        return
