@@ -70,7 +70,7 @@ class TextBuilder:
     """
 
     def __init__(self, max_characters: int) -> None:
-        self._max_characters = max_characters
+        self.max_characters = max_characters
         self._parts: list[str] = []
         self._length = 0
         self._pages: list[PageSpan] = []
@@ -78,8 +78,8 @@ class TextBuilder:
     def write(self, text: str) -> None:
         cleaned = _clean(text)
         self._length += len(cleaned)
-        if self._length > self._max_characters:
-            raise too_much_text(self._max_characters)
+        if self._length > self.max_characters:
+            raise too_much_text(self.max_characters)
         self._parts.append(cleaned)
 
     @contextmanager
