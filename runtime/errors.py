@@ -66,9 +66,11 @@ class NotFound(ApiError):
     status = 404
     type = "invalid_request_error"
 
-    def __init__(self, noun: str, id: str) -> None:
+    def __init__(self, noun: str, id: str, *, param: str | None = None) -> None:
         # An id is the caller's own text: shown short, so that a wild one stays readable.
-        super().__init__(f"No {noun} found with id '{id[:128]}'.", code="not_found")
+        super().__init__(
+            f"No {noun} found with id '{id[:128]}'.", param=param, code="not_found"
+        )
 
 
 class NoSuchRoute(ApiError):

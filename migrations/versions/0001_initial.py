@@ -185,6 +185,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("project_id", "id", name="uq_files_project_id_id"),
     )
     op.create_index(
+        "ix_files_bytes_to_remove",
+        "files",
+        ["pk"],
+        unique=False,
+        postgresql_where=sa.text(
+            "deleted_at IS NOT NULL AND content_state = 'present'"
+        ),
+    )
+    op.create_index(
         "ix_files_expiring",
         "files",
         ["expires_at"],
@@ -252,6 +261,7 @@ def upgrade() -> None:
         ),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("emptied_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("origin", sa.Text(), nullable=True),
         sa.Column("imported_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
@@ -261,11 +271,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("project_id", "id", name="uq_vector_stores_project_id_id"),
     )
     op.create_index(
-        "ix_vector_stores_expiring",
+        "ix_vector_stores_to_empty",
         "vector_stores",
-        ["expires_at"],
+        ["pk"],
         unique=False,
-        postgresql_where=sa.text("deleted_at IS NULL AND expires_at IS NOT NULL"),
+        postgresql_where=sa.text(
+            "emptied_at IS NULL AND (deleted_at IS NOT NULL OR expires_at IS NOT NULL)"
+        ),
     )
     op.create_table(
         "containers",

@@ -28,6 +28,14 @@ class File(HasPk, Base):
             "expires_at",
             postgresql_where=text("deleted_at IS NULL AND expires_at IS NOT NULL"),
         ),
+        # Deleted files whose bytes still lie in storage: soon gone, so soon small.
+        Index(
+            "ix_files_bytes_to_remove",
+            "pk",
+            postgresql_where=text(
+                "deleted_at IS NOT NULL AND content_state = 'present'"
+            ),
+        ),
     )
 
     project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"))

@@ -43,10 +43,14 @@ class VectorStore(HasPk, Base):
     __tablename__ = "vector_stores"
     __table_args__ = (
         UniqueConstraint("project_id", "id"),
+        # What the sweeper looks through: deleted or expiring, and not yet emptied.
         Index(
-            "ix_vector_stores_expiring",
-            "expires_at",
-            postgresql_where=text("deleted_at IS NULL AND expires_at IS NOT NULL"),
+            "ix_vector_stores_to_empty",
+            "pk",
+            postgresql_where=text(
+                "emptied_at IS NULL"
+                " AND (deleted_at IS NOT NULL OR expires_at IS NOT NULL)"
+            ),
         ),
     )
 
@@ -57,12 +61,15 @@ class VectorStore(HasPk, Base):
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", default=dict)
     # Vectors of different models do not compare: a store keeps to the one it began with.
     embedding_model: Mapped[str]
+    # 0 until the first vector has come: an upstream does not say it beforehand.
     embedding_dimensions: Mapped[int]
     expires_after_days: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_active_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
+    # Its chunks and windows are gone, after deletion or expiry.
+    emptied_at: Mapped[datetime | None]
     origin: Mapped[str | None]
     imported_at: Mapped[datetime | None]
 
