@@ -45,13 +45,13 @@ class UpstreamClient:
             max_keepalive_connections=config.max_connections,
             keepalive_expiry=_KEEPALIVE_SECONDS,
         )
-        # Many servers need no key: then none is sent, rather than an empty one.
+        # Many servers need no key: then none is sent, though the SDK insists on one.
         self._options: RequestOptions = (
             {} if config.api_key else {"headers": {"Authorization": Omit()}}
         )
         self._sdk = AsyncOpenAI(
             base_url=config.base_url,
-            api_key=config.api_key or "",
+            api_key=config.api_key or "none",
             max_retries=0,
             timeout=timeout,
             http_client=DefaultAioHttpClient(timeout=timeout, limits=limits),

@@ -7,8 +7,9 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runtime.errors import InvalidRequest, UpstreamFailed
+from runtime.errors import InvalidRequest, Unavailable, UpstreamFailed
 from runtime.gateway.failures import ModelFailed, as_request_error
+from runtime.gateway.minilm import EmbedderUnusable, MiniLM
 from runtime.gateway.tokens import estimate_tokens
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from runtime.gateway.client import UpstreamClient
     from runtime.gateway.gateway import Gateway
-    from runtime.gateway.minilm import MiniLM
 
 Json = dict[str, Any]
 
@@ -42,7 +42,8 @@ class Embedder(Protocol):
         """Vectors in the order of the texts: float32, shape (len(texts), dimensions).
 
         Raises:
-            RateLimited, UpstreamFailed, InvalidRequest: no vectors.
+            RateLimited, UpstreamFailed, InvalidRequest, NotFound: no vectors came.
+            Unavailable: the local weights cannot be used.
         """
 
 
@@ -64,6 +65,8 @@ class LocalEmbedder:
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         try:
             return await asyncio.to_thread(self._minilm.embed, texts)
+        except EmbedderUnusable as error:
+            raise Unavailable(str(error)) from error
         finally:
             self._unload_later()
 

@@ -60,7 +60,15 @@ class ModelFailed(Exception):
     @property
     def worth_another_model(self) -> bool:
         """Whether another model might answer where this one could not."""
-        return self.retryable or self.status in (404, 429)
+        return self.retryable or self.status == 429
+
+
+class NoSuchModel(ModelFailed):
+    """The upstream is there, and has no model of that name."""
+
+    @property
+    def worth_another_model(self) -> bool:
+        return True
 
 
 class CircuitOpen(ModelFailed):
@@ -81,6 +89,6 @@ def as_request_error(failure: ModelFailed, model: str) -> ApiError:
         )
     if failure.code == "invalid_prompt":
         return InvalidRequest(failure.message, param=failure.param, code=failure.reason)
-    if failure.status == 404:
+    if isinstance(failure, NoSuchModel):
         return NotFound("model", model)
     return UpstreamFailed(failure.message, code="upstream_failed")

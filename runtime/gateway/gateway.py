@@ -8,7 +8,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime.gateway import builtin
+from runtime.gateway.builtin import chunks, completion
 from runtime.gateway.embeddings import Embedder, LocalEmbedder, UpstreamEmbedder
 from runtime.gateway.failures import ModelFailed, as_request_error
 from runtime.gateway.minilm import MiniLM
@@ -107,7 +107,7 @@ class Gateway:
             ModelFailed: there was no usable answer, or it broke off.
         """
         if is_builtin(str(body["model"]), self._config):
-            for chunk in builtin.chunks(body):
+            for chunk in chunks(body):
                 yield chunk
                 # Nothing here waits by itself, and others want their turn.
                 await asyncio.sleep(0)
@@ -124,7 +124,7 @@ class Gateway:
             ModelFailed: there was no usable answer.
         """
         if is_builtin(str(body["model"]), self._config):
-            return builtin.completion(body)
+            return completion(body)
         return await (await self.client()).post("/chat/completions", body)
 
     def embeds_locally(self, model: str) -> bool:

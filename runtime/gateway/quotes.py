@@ -23,11 +23,16 @@ _NEARLY = 0.6
 _LEAST_COVERAGE = 0.25
 _NEIGHBOURS_SHARE = 0.35
 _NUMBER_BONUS = 1.25
+# A chunk may begin or end in the middle of a sentence.
+_FRAGMENT_MALUS = 0.7
 _SAME = 0.8
+_MOST_CANDIDATES = 30
 _LONGEST = 600
 
 _MARKER = re.compile(r"^【\d+:\d+†.+】[ \t]*$", re.MULTILINE)
-_WORD = re.compile(r"[^\W_]+")
+_ENDED = re.compile(r"[^\w\s,;-]$")
+_DIGIT = re.compile(r"\d")
+_WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _ASKS_NUMBER = re.compile(
     r"\b(how (many|much|long|old|often|far)|when|what year)\b", re.IGNORECASE
@@ -61,6 +66,7 @@ class _Sentence:
     marker: str
     words: frozenset[str]  # those of the question that it holds
     nearby: frozenset[str]  # and those that its neighbours or its heading hold
+    is_fragment: bool
 
 
 def quote(question: str, result: str) -> str:
@@ -96,7 +102,7 @@ def quote(question: str, result: str) -> str:
 def _best(scored: Sequence[tuple[float, _Sentence]]) -> list[_Sentence]:
     enough = scored[0][0] * _NEARLY
     chosen: list[_Sentence] = []
-    for score, sentence in scored:
+    for score, sentence in scored[:_MOST_CANDIDATES]:
         if score < enough or len(chosen) == _MOST_SENTENCES:
             break
         # Chunks overlap: the same words again are no news.
@@ -116,8 +122,10 @@ def _score(sentence: _Sentence, weights: dict[str, float], asks_number: bool) ->
         return 0
     lent = sum(weights.get(word, 0) for word in sentence.nearby - sentence.words)
     score = own + _NEIGHBOURS_SHARE * lent
-    if asks_number and any(character.isdigit() for character in sentence.text):
+    if asks_number and _DIGIT.search(sentence.text):
         score *= _NUMBER_BONUS
+    if sentence.is_fragment:
+        score *= _FRAGMENT_MALUS
     # Of two sentences that say it, the shorter says it more clearly.
     return score / (1 + len(sentence.text) / 1500)
 
@@ -134,7 +142,7 @@ def _sentences(result: str, wanted: frozenset[str]) -> Iterator[_Sentence]:
     for at, marker in enumerate(markers):
         end = markers[at + 1].start() if at + 1 < len(markers) else len(result)
         texts = list(_split(result[marker.end() : end]))
-        words = [wanted.intersection(_words(text)) for text in texts]
+        words = [_shared(wanted, text) for text in texts]
         for position, text in enumerate(texts):
             if text.startswith("#") or not words[position]:
                 continue  # a heading answers nothing, but lends its words
@@ -144,6 +152,7 @@ def _sentences(result: str, wanted: frozenset[str]) -> Iterator[_Sentence]:
                 marker.group().strip(),
                 words[position],
                 frozenset().union(*nearby),
+                text[0].islower() or (text is texts[-1] and not _ENDED.search(text)),
             )
 
 
@@ -165,6 +174,14 @@ def _split(text: str) -> Iterator[str]:
             yield piece
 
 
+def _shared(wanted: frozenset[str], text: str) -> frozenset[str]:
+    """The wanted words that a text holds. Most texts hold none: they are told fast."""
+    folded = text.casefold()
+    if not any(word in folded for word in wanted):
+        return frozenset()
+    return wanted.intersection(_words(folded))
+
+
 def _words(text: str) -> Iterator[str]:
     for word in _WORD.findall(text.casefold()):
         yield from _terms(word)
@@ -176,6 +193,10 @@ def _terms(word: str) -> tuple[str, ...]:
     if _CJK.search(word):
         # Unspaced scripts: overlapping pairs stand for words.
         return tuple(word[at : at + 2] for at in range(max(1, len(word) - 1)))
+    if "-" in word:
+        # A compound is a rare word, and each of its parts is one too.
+        parts = (term for part in word.split("-") for term in _terms(part))
+        return (_stem(word), *parts)
     if word in _STOPWORDS or (len(word) == 1 and not word.isdigit()):
         return ()
     return (_stem(word),)

@@ -58,6 +58,8 @@ class ChunkStream:
             self._held.append(chunk)
             if _carries_something(chunk):
                 return
+        if not any(_choices(chunk) for chunk in self._held):
+            raise nonsense()
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:
         for chunk in self._held:

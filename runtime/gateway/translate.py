@@ -15,12 +15,16 @@ import aiohttp
 import httpx2
 import openai
 
-from runtime.gateway.failures import FailureCode, ModelFailed
+from runtime.gateway.failures import FailureCode, ModelFailed, NoSuchModel
 
 _MAX_MESSAGE_CHARACTERS = 500
 _KEY = re.compile(r"\b(sk|key|Bearer)[-_ ][\w*.-]{6,}", re.IGNORECASE)
 # A limit that waiting does not lift.
 _NO_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+_UNKNOWN_ADDRESS = (
+    "The model server does not know the address we asked; check OPENAI_BASE_URL "
+    "(it usually ends in /v1)."
+)
 _LIMITED = "The model server limits how much this runtime may ask at the moment."
 _REFUSED_KEY = (
     "The model server refused the key this runtime is configured with "
@@ -67,8 +71,12 @@ def refused(
 ) -> ModelFailed:
     """The failure that an HTTP status stands for."""
     detail = body if isinstance(body, dict) else {}
-    said = _upstreams_words(body)
-    code, message, retryable = _verdict(status, said, detail, model)
+    # An unknown model comes with an error's message, an unknown address without.
+    if status == 404 and detail.get("message"):
+        return NoSuchModel(
+            f"The model server has no model named '{model[:128]}'.", status=status
+        )
+    code, message, retryable = _verdict(status, body, detail)
     return ModelFailed(
         message,
         code=code,
@@ -81,16 +89,17 @@ def refused(
 
 
 def _verdict(
-    status: int, said: str, detail: Mapping[str, Any], model: str
+    status: int, body: object, detail: Mapping[str, Any]
 ) -> tuple[FailureCode, str, bool]:
     if status in (401, 403):
         return "server_error", _REFUSED_KEY, False
     if status == 404:
-        return "server_error", _unknown(model, bool(detail)), False
+        return "server_error", _UNKNOWN_ADDRESS, False
     if status == 429:
         broke = detail.get("code") in _NO_MONEY
         return "rate_limit_exceeded", _LIMITED, not broke
     if status in (400, 413, 422):
+        said = _upstreams_words(body)
         message = said or f"The model server refused the request (status {status})."
         return "invalid_prompt", message, False
     # A broken server's words are for its operator: they tell of hosts and accounts.
@@ -144,15 +153,6 @@ def _broken(begun: bool) -> ModelFailed:
             "The connection to the model server broke in the middle of its answer."
         )
     return ModelFailed("The model server could not be reached.", retryable=True)
-
-
-def _unknown(model: str, is_error_object: bool) -> str:
-    if is_error_object:
-        return f"The model server has no model named '{model[:128]}'."
-    return (
-        "The model server does not know the address we asked; check OPENAI_BASE_URL "
-        "(it usually ends in /v1)."
-    )
 
 
 def _upstreams_words(body: object) -> str:

@@ -133,13 +133,15 @@ def fails(
 
 
 def garbage(kind: str = "text") -> Sends:
-    """A 200 that is no answer: `text`, `html`, `empty`, `not_json` or `half`."""
+    """A 200 that is no answer: `text`, `html`, `empty`, `only_done`,
+    `not_json` or `half`."""
     if kind == "html":
         page = "<html><body>Welcome to nginx!</body></html>"
         return Sends(body=page, headers=(("Content-Type", "text/html"),))
     bodies = {
         "text": "I am a teapot, short and stout.",
         "empty": "",
+        "only_done": "data: [DONE]\n\n",
         "not_json": "data: {this is not json}\n\n",
         "half": 'data: {"choices": [{"index": 0, "delta": {"con',
     }

@@ -51,6 +51,7 @@ class Script:
     requests: list[Json] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     asked_at: list[float] = field(default_factory=list)
+    peers: list[object] = field(default_factory=list)  # the connections it came over
     open_now: int = 0
     most_open: int = 0
     hung_up: int = 0
@@ -159,6 +160,8 @@ class Upstream:
             unknown = fails(404, message="no such model", code="model_not_found")
             return await _send(request, unknown)
         script.headers.append(dict(request.headers))
+        if request.transport is not None:
+            script.peers.append(request.transport.get_extra_info("peername"))
         script.open_now += 1
         script.most_open = max(script.most_open, script.open_now)
         try:
@@ -201,6 +204,8 @@ async def _perform(request: web.Request, body: Json, turn: Turn) -> web.StreamRe
         await asyncio.Event().wait()
     await asyncio.sleep(turn.delay_seconds)
     if not body.get("stream"):
+        if turn.drop_after is not None and request.transport is not None:
+            request.transport.abort()
         return web.json_response(chat_objects.whole(body, turn))
     return await _stream(request, body, turn)
 
