@@ -92,20 +92,6 @@ async def build_image(
     return name
 
 
-async def remove_old_images(docker: Docker, *, keep: str) -> list[str]:
-    """Remove images of other inputs than `keep`; those in use stay. Returns the names."""
-    removed = []
-    for image in await docker.request("GET", "/images/json"):
-        for tag in image.get("RepoTags") or []:
-            if tag.startswith(f"{REPOSITORY}:") and tag != keep:
-                try:
-                    await docker.request("DELETE", f"/images/{tag}")
-                    removed.append(tag)
-                except EngineRefused:
-                    pass  # a container still runs it
-    return removed
-
-
 async def _build_packages(
     docker: Docker, name: str, base_image: str | None, progress: Progress
 ) -> None:

@@ -28,7 +28,8 @@ from sandbox.docker_http import Docker, EngineAway, EngineRefused
 from sandbox.errors import FileRefused, SandboxError
 from sandbox.link import Link, LinkBroken, Message
 from sandbox.outcome import Outcome
-from sandbox.pool import Pool, PoolSettings
+from sandbox.pool import Pool
+from sandbox.starting import PoolSettings
 
 log = logging.getLogger("sandbox")
 

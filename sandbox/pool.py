@@ -8,39 +8,17 @@ engine apart.
 
 import asyncio
 import hashlib
-import logging
-import secrets
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 
-import sandbox.limits as restrictions
 from sandbox.container import Container, StreamLost, engine_trouble
 from sandbox.docker_http import Docker, EngineAway, EngineRefused
-from sandbox.errors import SandboxError, SandboxUnavailable, SessionLost
+from sandbox.errors import SandboxUnavailable, SessionLost
+from sandbox.limits import LABEL_INSTANCE
 from sandbox.outcome import Outcome, Session
-
-log = logging.getLogger("sandbox")
-
-# The guest ends itself a while after we should have ended it: only if we are gone.
-_GUEST_MARGIN_SECONDS = 300.0
-_CALL_MARGIN_SECONDS = 3600.0  # a call under way at the end of a life is let end
-
-
-@dataclass(frozen=True)
-class PoolSettings:
-    """How many containers, and for how long. `instance` names this runtime."""
-
-    image: str
-    instance: str = "default"
-    runtime: str | None = None
-    warm: int = 2
-    idle_seconds: float = 1200.0
-    life_seconds: float = 3600.0
-    max_sessions: int = 32
-    limits: restrictions.Limits = field(default_factory=restrictions.Limits)
+from sandbox.starting import WARM, PoolSettings, WarmContainers, start
 
 
 class Pool:
@@ -51,11 +29,9 @@ class Pool:
         self._settings = settings
         self._sessions: OrderedDict[str, Container] = OrderedDict()  # oldest use first
         self._opening: dict[str, asyncio.Lock] = {}
-        self._warm: list[Container] = []
-        self._opened_at: float | None = None
+        self._warm = WarmContainers(docker, settings)
         self._adopted = asyncio.Lock()
         self._has_adopted = False
-        self._filling: asyncio.Task[None] | None = None
 
     # Sessions
 
@@ -67,7 +43,6 @@ class Pool:
         """
         key = _key(session_id)
         await self.adopt()
-        self._opened_at = time.monotonic()
         async with self._opening.setdefault(key, asyncio.Lock()):
             container = self._sessions.get(key)
             if container is not None and await self._is_usable(container):
@@ -78,7 +53,7 @@ class Pool:
                 await self._forget(key)
             container = await self._assign(key)
         self._opening.pop(key, None)
-        self._fill_later()
+        self._warm.want()
         return Session(container.epoch, True, {})
 
     async def end(self, session_id: str) -> None:
@@ -167,9 +142,11 @@ class Pool:
     async def _assign(self, key: str) -> Container:
         await self._make_room()
         try:
-            container = await self._take_warm() or await self._start()
+            container = await self._warm.take() or await start(
+                self._docker, self._settings
+            )
             try:
-                await container.rename(self._name(key))
+                await container.rename(self._settings.name(key))
             except BaseException:
                 await container.remove()
                 raise
@@ -199,7 +176,7 @@ class Pool:
     # Starting
 
     async def check(self) -> None:
-        """Start a container and see that every restriction holds, then keep it warm.
+        """See that a container can be started and that every restriction holds.
 
         Raises:
             SandboxUnavailable: none can be started, or a restriction does not hold.
@@ -207,66 +184,10 @@ class Pool:
         if self._sessions or self._warm:
             return  # those have been checked when they were started
         try:
-            container = await self._start()
+            container = await start(self._docker, self._settings)
         except (EngineAway, EngineRefused) as error:
             raise engine_trouble(error) from error
         await container.remove()
-
-    async def _start(self) -> Container:
-        settings = self._settings
-        request = restrictions.create_request(
-            image=settings.image,
-            instance=settings.instance,
-            runtime=settings.runtime,
-            idle_seconds=settings.idle_seconds + _GUEST_MARGIN_SECONDS,
-            life_seconds=settings.life_seconds + _CALL_MARGIN_SECONDS,
-            limits=settings.limits,
-        )
-        name = self._name(f"warm-{secrets.token_hex(8)}")
-        container = await Container.start(self._docker, name, request)
-        try:
-            facts = await container.hello()
-            unmet = restrictions.unmet(facts, settings.runtime, settings.limits)
-            if unmet:
-                raise SandboxUnavailable(
-                    "Code is not run, because the container is not closed as it has to "
-                    f"be: {'; '.join(unmet)}. Use another engine or runtime."
-                )
-        except BaseException as error:
-            await container.remove()
-            if isinstance(error, StreamLost):
-                words = f"Code cannot be run: the sandbox does not start: {error}."
-                raise SandboxUnavailable(words) from error
-            raise
-        return container
-
-    def _name(self, key: str) -> str:
-        return f"assistants-{self._settings.instance}-{key}"
-
-    # Warm containers
-
-    async def _take_warm(self) -> Container | None:
-        while self._warm:
-            container = self._warm.pop(0)
-            if not self._is_expired(container) and await self._is_usable(container):
-                return container
-            await container.remove()
-        return None
-
-    def _fill_later(self) -> None:
-        if self._filling is None or self._filling.done():
-            self._filling = asyncio.create_task(self._fill())
-
-    async def _fill(self) -> None:
-        """Bring the warm ones up to their number. Only once code is being run at all:
-        a runtime that nobody asks for code pays nothing for it."""
-        try:
-            while len(self._warm) < self._settings.warm:
-                container = await self._start()
-                self._warm.append(container)
-                await container.preload()
-        except (SandboxError, EngineAway, EngineRefused) as error:
-            log.warning("no warm container error=%s", error)
 
     # Time
 
@@ -283,24 +204,13 @@ class Pool:
         for key, container in list(self._sessions.items()):
             if not container.busy and self._is_expired(container):
                 await self._forget(key)
-        unused = self._opened_at is None or (
-            time.monotonic() - self._opened_at > self._settings.idle_seconds
-        )
-        for container in list(self._warm):
-            if unused or not container.is_attached:
-                self._warm.remove(container)
-                await container.remove()
-        if not unused:
-            self._fill_later()
+        await self._warm.expire()
 
     def _is_expired(self, container: Container) -> bool:
         idle = time.monotonic() - container.used_at
         age = time.time() - container.started_at
         settings = self._settings
-        is_warm = container in self._warm
-        return (idle > settings.idle_seconds and not is_warm) or (
-            age > settings.life_seconds
-        )
+        return idle > settings.idle_seconds or age > settings.life_seconds
 
     # Beginning and end of the manager
 
@@ -320,14 +230,14 @@ class Pool:
             self._has_adopted = True
 
     async def _adopt_all(self) -> None:
-        label = f"{restrictions.LABEL_INSTANCE}={self._settings.instance}"
+        label = f"{LABEL_INSTANCE}={self._settings.instance}"
         query = {"all": 1, "filters": f'{{"label": ["{label}"]}}'}
-        prefix = self._name("")
+        prefix = self._settings.name("")
         for found in await self._docker.request("GET", "/containers/json", query=query):
             container = Container(self._docker, found["Id"], float(found["Created"]))
             key = found["Names"][0].lstrip("/").removeprefix(prefix)
             if (
-                key.startswith("warm-")
+                key.startswith(WARM)
                 or found["Image"] != self._settings.image
                 or self._is_expired(container)
                 or not await self._reattach(container)
@@ -338,13 +248,10 @@ class Pool:
 
     async def close(self, *, keep_sessions: bool) -> None:
         """Remove the warm containers and, unless they are kept, those of sessions."""
-        if self._filling is not None:
-            self._filling.cancel()
-            await asyncio.wait([self._filling])
-        leaving = list(self._warm)
-        if not keep_sessions:
-            leaving += self._sessions.values()
-        await asyncio.gather(*(container.remove() for container in leaving))
+        leaving = [] if keep_sessions else list(self._sessions.values())
+        await asyncio.gather(
+            self._warm.close(), *(container.remove() for container in leaving)
+        )
 
 
 _CRASHED = Outcome(

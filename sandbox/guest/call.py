@@ -110,10 +110,11 @@ class Call:
 
     def _status(self, error: bool, died: str | None) -> str:
         killed_for_memory = processes.memory_kills() > self._memory_kills_before
-        if self.stopped_for == "timeout" and (error or died):
+        # Also when it ended without an error: what was interrupted may hide it.
+        if self.stopped_for == "timeout":
             self.add_note(f"[Stopped: the limit is {self.timeout_seconds:g} seconds.]")
             return "timeout"
-        if self.stopped_for == "interrupt" and (error or died):
+        if self.stopped_for == "interrupt":
             self.add_note("[Stopped on request.]")
             return "error"
         if killed_for_memory and died:

@@ -63,7 +63,7 @@ def start_worker() -> Worker:
     )
     for descriptor in (commands_in, results_out, output_out):
         os.close(descriptor)
-    for descriptor in (results_in, output_in):
+    for descriptor in (commands_out, results_in, output_in):
         os.set_blocking(descriptor, False)
     return Worker(pid, os.pidfd_open(pid), commands_out, results_in, output_in)
 

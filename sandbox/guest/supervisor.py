@@ -17,7 +17,6 @@ import binascii
 import ctypes
 import fcntl
 import os
-import select
 import selectors
 import signal
 import sys
@@ -29,11 +28,10 @@ from sandbox import protocol
 from sandbox.guest import facts, processes
 from sandbox.guest.call import LOST, Call, Journal
 from sandbox.guest.folder import Folder, FolderError
+from sandbox.guest.seat import WorkerSeat
 
 _PR_SET_DUMPABLE = 4
-_START_SECONDS = 60.0  # an interpreter that is not up by then never will be
 _TICK_SECONDS = 0.25
-_LISTEN_SECONDS = 5.0  # how long an idle worker may take to take its code
 _MAX_WAITING_CALLS = 4
 
 
@@ -67,7 +65,9 @@ class Supervisor:
         self._reader = protocol.FrameReader()
         self._selector = selectors.DefaultSelector()
         self._selector.register(requests, selectors.EVENT_READ, self._on_request)
-        self._start_worker()
+        self._worker = WorkerSeat(
+            self._selector, self._on_worker_frame, self._on_output, self._on_worker_end
+        )
 
     def serve(self) -> None:
         """Answer until the host hangs up or our time is over."""
@@ -82,110 +82,38 @@ class Supervisor:
         if self._call is not None:
             self._heard_at = now
             self._call.keep_time(now)
-        elif not self._ready and now > self._started_at + _START_SECONDS:
-            processes.kill_all()
+        self._worker.keep_time(now)
         if now > min(self._end_at, self._heard_at + self._idle_seconds):
             sys.exit(0)
 
-    # The worker
+    # What the worker says
 
-    def _start_worker(self) -> None:
-        self._ready = False
-        self._started_at = time.monotonic()
-        self._worker = processes.start_worker()
-        self._result_reader = protocol.FrameReader()
-        for descriptor, handler in (
-            (self._worker.results, self._on_result),
-            (self._worker.output, self._on_output),
-            (self._worker.pidfd, self._on_worker_end),
-        ):
-            self._selector.register(descriptor, selectors.EVENT_READ, handler)
+    def _on_output(self, data: bytes) -> None:
+        if self._call is not None:
+            self._call.add_output(data)
 
-    def _on_worker_end(self) -> None:
-        """However it ended, nothing of it stays; the call it had ends with it."""
-        died = processes.ending(self._worker.pid)
-        processes.kill_all()
-        self._drain_output()
-        for descriptor in (
-            self._worker.results,
-            self._worker.output,
-            self._worker.pidfd,
-        ):
-            self._forget(descriptor)
-        self._worker.close()
+    def _on_worker_end(self, died: str) -> None:
         if self._call is None:
             self._variables_lost = True
         else:
             self._finish(error=True, died=died)
-        self._start_worker()
-
-    def _forget(self, descriptor: int) -> None:
-        if descriptor in self._selector.get_map():
-            self._selector.unregister(descriptor)
-
-    def _tell_worker(self, command: protocol.Frame) -> None:
-        view = memoryview(protocol.encode(command))
-        pipe = self._worker.commands
-        try:
-            while view:
-                if not select.select([], [pipe], [], _LISTEN_SECONDS)[1]:
-                    raise BrokenPipeError
-                view = view[os.write(pipe, view) :]
-        except BrokenPipeError:
-            processes.kill_all()  # its end is noticed as every end is
-
-    def _on_output(self) -> None:
-        try:
-            data = os.read(self._worker.output, 1 << 16)
-        except BlockingIOError:
-            return
-        if not data:  # the code has closed both streams
-            self._forget(self._worker.output)
-        elif self._call is not None:
-            self._call.add_output(data)
-
-    def _drain_output(self) -> None:
-        """What the pipe still holds. Only once all is frozen or dead: else no end."""
-        try:
-            while data := os.read(self._worker.output, 1 << 16):
-                if self._call is not None:
-                    self._call.add_output(data)
-        except BlockingIOError:
-            pass
-
-    def _on_result(self) -> None:
-        try:
-            data = os.read(self._worker.results, 1 << 16)
-            frames = self._result_reader.feed(data)
-        except BlockingIOError:
-            return
-        except protocol.FrameError:
-            data, frames = b"", []
-        if not data:
-            # It has closed the pipe or filled it with rubbish: it can be no worker any
-            # more. Its end is noticed as every end is.
-            self._forget(self._worker.results)
-            processes.kill_all()
-        for frame in frames:
-            self._on_worker_frame(frame)
 
     def _on_worker_frame(self, frame: protocol.Frame) -> None:
         kind = frame.get("kind")
-        if kind == "ready" and not self._ready:
-            self._ready = True
+        if kind == "ready":
             self._begin_next()
         elif kind == "image" and self._call is not None:
             self._call.add_image(frame.get("data"))
         elif kind == "done" and self._call is not None:
             processes.freeze_and_clear(self._worker.pid)
-            self._drain_output()
+            self._worker.drain_output()
             self._finish(error=bool(frame.get("error")), died=None)
             self._begin_next()
 
     # Calls
 
     def _begin_next(self) -> None:
-        if not self._ready or self._call is not None or not self._waiting:
+        if not self._worker.is_ready or self._call is not None or not self._waiting:
             return
         self._call = call = self._waiting.pop(0)
         call.begin(time.monotonic(), self._folder.stamps())
@@ -193,7 +121,7 @@ class Supervisor:
             call.add_note(LOST)
             self._variables_lost = False
         processes.thaw(self._worker.pid)
-        self._tell_worker({"do": "exec", "code": call.code})
+        self._worker.tell({"do": "exec", "code": call.code})
 
     def _finish(self, *, error: bool, died: str | None) -> None:
         call, self._call = self._call, None
@@ -290,7 +218,7 @@ class Supervisor:
         self._answer(request_id, {"kind": "done", "files": sizes})
 
     def _preload(self, request_id: str, _: protocol.Frame) -> None:
-        self._tell_worker({"do": "preload"})
+        self._worker.tell({"do": "preload"})
         self._answer(request_id, {"kind": "done"})
 
     _handlers: ClassVar[dict[str, Callable[..., None]]] = {

@@ -1,0 +1,140 @@
+"""Start containers: each checked before it serves, some ahead of being needed."""
+
+import asyncio
+import logging
+import secrets
+import time
+from dataclasses import dataclass, field
+
+import sandbox.limits as restrictions
+from sandbox.container import Container, StreamLost
+from sandbox.docker_http import Docker, EngineAway, EngineRefused
+from sandbox.errors import SandboxError, SandboxUnavailable
+
+log = logging.getLogger("sandbox")
+
+WARM = "warm-"  # begins the key of a container that nobody has yet
+
+# The guest ends itself a while after we should have ended it: only if we are gone.
+_IDLE_MARGIN_SECONDS = 300.0
+_LIFE_MARGIN_SECONDS = 3600.0  # a call under way at the end of a life is let end
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """How many containers, and for how long. `instance` names this runtime."""
+
+    image: str
+    instance: str = "default"
+    runtime: str | None = None
+    warm: int = 2
+    idle_seconds: float = 1200.0
+    life_seconds: float = 3600.0
+    max_sessions: int = 32
+    limits: restrictions.Limits = field(default_factory=restrictions.Limits)
+
+    def name(self, key: str) -> str:
+        """What the container of `key` is called; the engine lets no two be called so."""
+        return f"assistants-{self.instance}-{key}"
+
+
+async def start(docker: Docker, settings: PoolSettings) -> Container:
+    """A new container that nobody has yet, found to be as closed as it has to be.
+
+    Raises:
+        SandboxUnavailable: its guest does not answer, or a restriction does not hold.
+        EngineAway, EngineRefused: the engine could not.
+    """
+    request = restrictions.create_request(
+        image=settings.image,
+        instance=settings.instance,
+        runtime=settings.runtime,
+        idle_seconds=settings.idle_seconds + _IDLE_MARGIN_SECONDS,
+        life_seconds=settings.life_seconds + _LIFE_MARGIN_SECONDS,
+        limits=settings.limits,
+    )
+    name = settings.name(f"{WARM}{secrets.token_hex(8)}")
+    container = await Container.start(docker, name, request)
+    try:
+        facts = await container.hello()
+        unmet = restrictions.unmet(facts, settings.runtime, settings.limits)
+        if unmet:
+            raise SandboxUnavailable(
+                "Code is not run, because the container is not closed as it has to "
+                f"be: {'; '.join(unmet)}. Use another engine or runtime."
+            )
+    except BaseException as error:
+        await container.remove()
+        if isinstance(error, StreamLost):
+            words = f"Code cannot be run: the sandbox does not start: {error}."
+            raise SandboxUnavailable(words) from error
+        raise
+    return container
+
+
+class WarmContainers:
+    """Started, checked, with the heavy packages imported, and nobody's yet.
+
+    Kept only while code is being run at all: a runtime that nobody asks for code pays
+    nothing for them.
+    """
+
+    def __init__(self, docker: Docker, settings: PoolSettings) -> None:
+        self._docker = docker
+        self._settings = settings
+        self._held: list[Container] = []
+        self._filling: asyncio.Task[None] | None = None
+        self._wanted_at: float | None = None
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    async def take(self) -> Container | None:
+        """One of them, if there is one that is alive and young enough."""
+        while self._held:
+            container = self._held.pop(0)
+            if container.is_attached and not self._is_old(container):
+                return container
+            await container.remove()
+        return None
+
+    def want(self) -> None:
+        """Code is being run: bring them up to their number, in the background."""
+        self._wanted_at = time.monotonic()
+        self._fill_later()
+
+    async def expire(self) -> None:
+        """Remove the old and the dead; all of them when none was wanted for long."""
+        unwanted = self._wanted_at is None or (
+            time.monotonic() - self._wanted_at > self._settings.idle_seconds
+        )
+        for container in list(self._held):
+            if unwanted or self._is_old(container) or not container.is_attached:
+                self._held.remove(container)
+                await container.remove()
+        if not unwanted:
+            self._fill_later()
+
+    async def close(self) -> None:
+        """Remove all, also one that is being started."""
+        if self._filling is not None:
+            self._filling.cancel()
+            await asyncio.wait([self._filling])
+        await asyncio.gather(*(container.remove() for container in self._held))
+
+    def _is_old(self, container: Container) -> bool:
+        # Half a life, so that whoever gets it has the other half at least.
+        return time.time() - container.started_at > self._settings.life_seconds / 2
+
+    def _fill_later(self) -> None:
+        if self._filling is None or self._filling.done():
+            self._filling = asyncio.create_task(self._fill())
+
+    async def _fill(self) -> None:
+        try:
+            while len(self._held) < self._settings.warm:
+                container = await start(self._docker, self._settings)
+                self._held.append(container)
+                await container.preload()
+        except (SandboxError, EngineAway, EngineRefused) as error:
+            log.warning("no warm container error=%s", error)
