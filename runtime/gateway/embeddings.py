@@ -15,6 +15,7 @@ from runtime.gateway.tokens import estimate_tokens
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from tokenizers import Tokenizer
 
     from runtime.gateway.client import UpstreamClient
     from runtime.gateway.gateway import Gateway
@@ -61,6 +62,11 @@ class LocalEmbedder:
     @property
     def dimensions(self) -> int:
         return self._minilm.dimensions
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What chunks are measured with, whoever embeds; loads, blocking, with first use."""
+        return self._minilm.tokenizer
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         try:

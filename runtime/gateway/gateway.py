@@ -137,12 +137,16 @@ class Gateway:
 
     async def models(self) -> list[Json]:
         """The upstream's models, then our own two."""
-        ours = [_model(BUILTIN), _model(self.local_embedder.model)]
+        ours = [
+            _model({"id": name, "owned_by": "assistants-runtime"})
+            for name in (BUILTIN, self.local_embedder.model)
+        ]
         if self._config.base_url is None:
             return ours
         theirs = await (await self.client()).models()
         taken = {entry["id"] for entry in ours}
-        return [entry for entry in theirs if entry.get("id") not in taken] + ours
+        named = [entry for entry in theirs if isinstance(entry.get("id"), str)]
+        return [_model(entry) for entry in named if entry["id"] not in taken] + ours
 
 
 async def list_models(gateway: Gateway) -> list[Json]:
@@ -157,8 +161,15 @@ async def list_models(gateway: Gateway) -> list[Json]:
         raise as_request_error(failure, "models") from failure
 
 
-def _model(id: str) -> Json:
-    return {"id": id, "object": "model", "created": 0, "owned_by": "assistants-runtime"}
+def _model(entry: Json) -> Json:
+    """A model in OpenAI's shape; what a server leaves out or misspells is blank."""
+    created, owner = entry.get("created"), entry.get("owned_by")
+    return {
+        **entry,
+        "object": "model",
+        "created": int(created) if isinstance(created, int | float) else 0,
+        "owned_by": owner if isinstance(owner, str) else "",
+    }
 
 
 def _load_client_class() -> type[UpstreamClient]:

@@ -18,6 +18,7 @@ from runtime.gateway import (
 )
 from runtime.wire.chat import CreateChatCompletionRequest
 from runtime.wire.embeddings import CreateEmbeddingRequest
+from runtime.wire.models import Model
 from tests.gateway.conftest import Open
 from tests.support.turns import Turn, calls, drops_after, fails, garbage, says
 from tests.support.upstream import Upstream
@@ -110,7 +111,8 @@ async def test_the_upstreams_models_are_listed_with_our_own(
     names = [entry["id"] for entry in listed]
     assert model in names
     assert names[-2:] == ["builtin", "all-MiniLM-L6-v2"]
-    assert all(entry["object"] == "model" for entry in listed)
+    assert all(Model.model_validate(entry) for entry in listed)
+    assert "bare" in names
 
 
 async def test_without_an_upstream_our_own_models_are_listed(builtin: Gateway) -> None:

@@ -177,7 +177,9 @@ class Upstream:
             {"id": name, "object": "model", "created": 1, "owned_by": "script"}
             for name in self._scripts
         ]
-        return web.json_response({"object": "list", "data": data})
+        # As careless servers list theirs: with an id alone, or without one.
+        careless: list[Json] = [{"id": "bare", "created": None}, {"object": "model"}]
+        return web.json_response({"object": "list", "data": data + careless})
 
     async def _take_script(self, request: web.Request) -> web.Response:
         wanted = await request.json()

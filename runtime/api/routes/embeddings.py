@@ -1,0 +1,19 @@
+"""`/embeddings`: from the upstream, or from the local model."""
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from runtime.api.authorized import Authorized
+from runtime.api.deps import ResourcesDep
+from runtime.gateway import create_embeddings
+from runtime.wire.embeddings import CreateEmbeddingRequest
+
+router = APIRouter(tags=["embeddings"], dependencies=[Authorized])
+
+
+@router.post("/embeddings")
+async def create_embedding(
+    body: CreateEmbeddingRequest, resources: ResourcesDep
+) -> JSONResponse:
+    """A vector for each input."""
+    return JSONResponse(await create_embeddings(resources.gateway, body.as_sent()))
