@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from runtime.cli import admin, chat, serve
+from runtime.cli import admin, chat, sandbox, serve
 from runtime.cli.output import CommandFailed, complain
 from runtime.local.failure import CannotStart
 
@@ -20,6 +20,7 @@ serve.add_to(app)
 app.command("chat")(chat.chat)
 app.add_typer(admin.projects, name="projects")
 app.add_typer(admin.keys, name="keys")
+app.add_typer(sandbox.app, name="sandbox")
 
 
 def main() -> None:

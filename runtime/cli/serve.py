@@ -128,10 +128,13 @@ def migrate(
 ) -> None:
     """Bring the tables of the database up to date.
 
+    With ASSISTANTS_API_KEY set, the project `default` is made too, with that key.
+
     Example: assistants migrate --downgrade --revision base
     """
     from runtime.local.configuration import load_settings
     from runtime.local.database import database_at_hand
+    from runtime.local.prepare import ensure_default
     from runtime.local.prepare import migrate as migrate_to
 
     settings = load_settings()
@@ -139,6 +142,8 @@ def migrate(
         raise typer.BadParameter("--downgrade needs --revision")
     with database_at_hand(settings, say):
         migrate_to(settings, revision, down=downgrade)
+        if settings.api_key is not None and revision == "head":
+            ensure_default(settings)
     print(f"The tables are at {revision}.")
 
 

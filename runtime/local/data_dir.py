@@ -16,6 +16,8 @@ _LOCK = "up.lock"
 _STOPPING = "stopping"
 # An earlier `up` that is stopping is waited for: it is gone within ten seconds.
 _PATIENCE_SECONDS = 15
+# So is one that only looks whether somebody has it (`is_in_use`).
+_GLANCE_SECONDS = 0.3
 
 
 class Lock:
@@ -116,20 +118,21 @@ def _make_directories(settings: Settings) -> None:
 
 
 def _acquire(file: IO[str], directory: Path, say: Callable[[str], None]) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    waiting = False
+    began = time.monotonic()
+    told = False
     while not _try(file):
         file.seek(0)
         owner, _, state = file.read().partition(" ")
-        if state != _STOPPING or time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > (_PATIENCE_SECONDS if state == _STOPPING else _GLANCE_SECONDS):
             raise CannotStart(
                 f"The data directory {directory} is in use by process {owner or '?'}. "
                 "Stop that one, or set ASSISTANTS_DATA_DIR to another place."
             )
-        if not waiting:
+        if state == _STOPPING and not told:
             say("Waiting for an earlier `assistants up` to finish stopping …")
-            waiting = True
-        time.sleep(0.1)
+            told = True
+        time.sleep(0.05)
 
 
 def _try(file: IO[str]) -> bool:

@@ -12,6 +12,7 @@ from runtime.local import checks
 from runtime.local.data_dir import is_in_use
 from runtime.local.database import database_at_hand
 from runtime.local.failure import CannotStart
+from runtime.local.stack import cluster
 from runtime.settings import Settings
 
 _LEAST_FREE_BYTES = 2 * 1024**3
@@ -84,11 +85,16 @@ def _uvloop() -> Finding:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
+    if settings.database_url is None and not cluster(settings).data_dir.exists():
+        yield Finding("database", "ok", "embedded, made by the first `assistants up`")
+        return
     try:
         with database_at_hand(settings, lambda words: None):
-            yield _ask("database", lambda: checks.database(settings))
-            yield _ask("pgvector", lambda: checks.pgvector(settings))
-            yield _ask("tables", lambda: checks.tables(settings))
+            reachable = _ask("database", lambda: checks.database(settings))
+            yield reachable
+            if reachable.state == "ok":
+                yield _ask("pgvector", lambda: checks.pgvector(settings))
+                yield _ask("tables", lambda: checks.tables(settings))
     except CannotStart as failure:
         yield Finding("database", "failed", str(failure))
 

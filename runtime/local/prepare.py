@@ -58,6 +58,18 @@ def database_trouble(settings: Settings, error: DBAPIError) -> str:
     return f"The database at {where} refused: {words}"
 
 
+def ensure_default(settings: Settings) -> None:
+    """See to the project `default` and its key.
+
+    Raises:
+        CannotStart: the database refused, or the key is too short.
+    """
+    try:
+        asyncio.run(_ensure_default_project(settings))
+    except ApiError as error:
+        raise CannotStart(error.message) from None
+
+
 async def _ensure_default_project(settings: Settings) -> None:
     database = Database(settings.effective_database_url, pool_size=1, max_overflow=0)
     try:
@@ -88,8 +100,8 @@ def main() -> int:
         settings = load_settings()
         _check_redis(settings)
         migrate(settings)
-        asyncio.run(_ensure_default_project(settings))
-    except (CannotStart, ApiError) as failure:
+        ensure_default(settings)
+    except CannotStart as failure:
         print(failure, file=sys.stderr)
         return 1
     return 0
