@@ -7,7 +7,7 @@ from typing import Any
 
 from runtime.db.transaction import Database
 from runtime.events.bus import Bus
-from runtime.events.event import Event
+from runtime.events.event import CancelBell, Event
 from runtime.files.storage import Storage
 from runtime.gateway import Gateway, UpstreamConfig
 from runtime.jobs import Job, JobSender
@@ -46,6 +46,9 @@ async def open_resources(
             jobs.send(names)
         if events:
             await bus.append(events)
+        for entry in outbox:
+            if isinstance(entry, CancelBell):
+                await bus.ring_cancel(entry.run_id)
 
     db = Database(
         settings.effective_database_url,
@@ -65,7 +68,6 @@ async def open_resources(
             ),
         ),
         embedding_model=settings.embedding_model,
-        cache_dir=settings.data_dir / "cache",
     )
     storage = Storage(settings.effective_storage_url)
     try:

@@ -550,7 +550,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_store_files_waiting",
         "store_files",
-        ["available_at"],
+        ["project_id", "available_at"],
         unique=False,
         postgresql_where=sa.text("status = 'in_progress'"),
     )
@@ -612,6 +612,11 @@ def upgrade() -> None:
         sa.Column("char_end", sa.Integer(), nullable=False),
         sa.Column("page_from", sa.Integer(), nullable=True),
         sa.Column("page_to", sa.Integer(), nullable=True),
+        sa.Column(
+            "page_starts",
+            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
+            nullable=True,
+        ),
         sa.Column("tokens", sa.Integer(), nullable=False),
         sa.Column(
             "lexemes",

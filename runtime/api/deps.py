@@ -18,8 +18,16 @@ from runtime.wire.paging import (
     MAX_LIMIT,
     Order,
 )
+from runtime.wire.runs import RunInclude
 
-__all__ = ["CurrentProject", "FilesCursor", "ListCursor", "ResourcesDep", "Session"]
+__all__ = [
+    "CurrentProject",
+    "FilesCursor",
+    "Include",
+    "ListCursor",
+    "ResourcesDep",
+    "Session",
+]
 
 
 def _resources(request: Request) -> Resources:
@@ -83,3 +91,6 @@ def _files_cursor(
 
 ListCursor = Annotated[Cursor, Depends(_list_cursor)]
 FilesCursor = Annotated[Cursor, Depends(_files_cursor)]
+
+# What a list or a run may be asked to show in full; a repeated key with brackets.
+Include = Annotated[list[RunInclude] | None, Query(alias="include[]")]

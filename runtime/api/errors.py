@@ -15,10 +15,9 @@ from runtime.errors import (
     UnsupportedMediaType,
 )
 from runtime.wire.errors import Error, ErrorResponse
+from runtime.wire.refusals import explain
 
 log = structlog.get_logger()
-
-_WHERE = frozenset({"body", "query", "path", "header"})
 
 
 def render_error(error: ApiError) -> JSONResponse:
@@ -54,16 +53,9 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return render_error(InvalidRequest("The body is not valid JSON."))
-    path = list(first["loc"])
-    if path and path[0] in _WHERE:
-        path = path[1:]
-    if first["type"] == "model_attributes_type" and not path:
+    if first["type"] == "model_attributes_type" and len(first["loc"]) == 1:
         return render_error(_not_an_object(request))
-    param = _json_path(path)
-    message = _sentence(first["type"], first["msg"], param)
-    return render_error(
-        InvalidRequest(message, param=param or None, code=_code(first["type"]))
-    )
+    return render_error(explain(error.errors(), error.body, skip=1))
 
 
 def _not_an_object(request: Request) -> ApiError:
@@ -74,35 +66,6 @@ def _not_an_object(request: Request) -> ApiError:
             f"request says '{media_type[:100] or 'nothing'}'."
         )
     return InvalidRequest("The body must be a JSON object.")
-
-
-def _sentence(kind: str, message: str, param: str) -> str:
-    if kind == "missing":
-        return (
-            f"Missing required parameter: '{param}'."
-            if param
-            else "The body is missing."
-        )
-    if kind == "extra_forbidden":
-        return f"Unknown parameter: '{param}'."
-    text = message[:1].upper() + message[1:]
-    return f"Invalid '{param}': {text}" if param else text
-
-
-def _code(kind: str) -> str:
-    if kind == "missing":
-        return "missing_required_parameter"
-    if kind == "extra_forbidden":
-        return "unknown_parameter"
-    return "invalid_value"
-
-
-def _json_path(path: list[int | str]) -> str:
-    """`["tools", 0, "function", "name"]` → `tools[0].function.name`."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text.removeprefix(".")
 
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:

@@ -2,10 +2,11 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import exc, text
+from sqlalchemy import exc, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from runtime.errors import InvalidRequest, Unavailable
@@ -40,6 +41,12 @@ class Session(AsyncSession):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.outbox: list[Any] = []
+
+    async def database_now(self) -> datetime:
+        """This moment by the only clock that decides: Postgres' own."""
+        moment: datetime | None = await self.scalar(select(func.clock_timestamp()))
+        assert moment is not None  # it always knows
+        return moment
 
 
 class Database:

@@ -3,7 +3,7 @@
 from typing import Any, Protocol
 
 from runtime.db.transaction import Session
-from runtime.events.event import Event
+from runtime.events.event import CancelBell, Event
 
 
 class Numbered(Protocol):
@@ -27,3 +27,8 @@ def announce(session: Session, run: Numbered, name: str, data: dict[str, Any]) -
     """
     run.event_seq += 1
     session.outbox.append(Event(stream_of(run), run.event_seq, name, data))
+
+
+def ring_cancel(session: Session, run_id: str) -> None:
+    """Tell the worker that holds a run to look up, once this transaction has committed."""
+    session.outbox.append(CancelBell(run_id))

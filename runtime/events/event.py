@@ -28,3 +28,10 @@ class Event:
     number: int
     name: str
     data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelBell:
+    """A word to whichever worker holds this run: look whether you should stop."""
+
+    run_id: str

@@ -104,12 +104,8 @@ class Item(HasPk, Base):
     project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"))
     id: Mapped[str]
     thread_pk: Mapped[int | None] = mapped_column(ForeignKey("threads.pk"))
-    run_pk: Mapped[int | None] = mapped_column(
-        ForeignKey("runs.pk")
-    )
-    step_pk: Mapped[int | None] = mapped_column(
-        ForeignKey("run_steps.pk")
-    )
+    run_pk: Mapped[int | None] = mapped_column(ForeignKey("runs.pk"))
+    step_pk: Mapped[int | None] = mapped_column(ForeignKey("run_steps.pk"))
     seq: Mapped[int | None] = mapped_column(BigInteger)
     turn: Mapped[int | None]
     output_index: Mapped[int | None]

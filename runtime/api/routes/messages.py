@@ -1,0 +1,75 @@
+"""`/threads/{thread_id}/messages`"""
+
+from fastapi import APIRouter
+
+from runtime.api.deps import CurrentProject, ListCursor, ResourcesDep, Session
+from runtime.threads import service as threads
+from runtime.threads.render import render_message
+from runtime.wire.messages import (
+    CreateMessageRequest,
+    DeleteMessageResponse,
+    ListMessagesResponse,
+    MessageObject,
+    ModifyMessageRequest,
+)
+
+router = APIRouter(prefix="/threads/{thread_id}/messages", tags=["messages"])
+
+
+@router.post("")
+async def create_message(
+    thread_id: str,
+    body: CreateMessageRequest,
+    project: CurrentProject,
+    session: Session,
+    resources: ResourcesDep,
+) -> MessageObject:
+    message = await threads.create_message(
+        session, project, thread_id, body, embedder=resources.gateway.embedder
+    )
+    return render_message(message, thread_id)
+
+
+@router.get("")
+async def list_messages(
+    thread_id: str,
+    cursor: ListCursor,
+    project: CurrentProject,
+    session: Session,
+    run_id: str | None = None,
+) -> ListMessagesResponse:
+    page = await threads.list_messages(
+        session, project, thread_id, cursor, run_id=run_id
+    )
+    rendered = [render_message(message, thread_id) for message in page.data]
+    return ListMessagesResponse.of(rendered, has_more=page.has_more)
+
+
+@router.get("/{message_id}")
+async def get_message(
+    thread_id: str, message_id: str, project: CurrentProject, session: Session
+) -> MessageObject:
+    message = await threads.get_message(session, project, thread_id, message_id)
+    return render_message(message, thread_id)
+
+
+@router.post("/{message_id}")
+async def modify_message(
+    thread_id: str,
+    message_id: str,
+    body: ModifyMessageRequest,
+    project: CurrentProject,
+    session: Session,
+) -> MessageObject:
+    message = await threads.modify_message(
+        session, project, thread_id, message_id, body
+    )
+    return render_message(message, thread_id)
+
+
+@router.delete("/{message_id}")
+async def delete_message(
+    thread_id: str, message_id: str, project: CurrentProject, session: Session
+) -> DeleteMessageResponse:
+    await threads.delete_message(session, project, thread_id, message_id)
+    return DeleteMessageResponse(id=message_id)

@@ -1,0 +1,227 @@
+"""The story of one run: claimed, driven turn by turn, ended.
+
+    claim → (finish what a lost worker began) → prompt → turn ─┬→ no calls: completed
+                      ▲                                        ├→ calls of ours: answered ─┐
+                      └────────────────────────────────────────┼───────────────────────────┘
+                                                               └→ the caller's: requires_action
+
+Each step is stored before the next begins, so whoever drives the run next goes on from
+the last one. Only a model call itself can happen twice.
+"""
+
+import asyncio
+from typing import Any
+
+import structlog
+
+from runtime.db.transaction import DatabaseAway
+from runtime.engine.claim import Claim, ClaimLost, Interruption
+from runtime.engine.engine import Engine
+from runtime.engine.prompt import PromptTooLong, build_request, read_history
+from runtime.engine.record import Record
+from runtime.engine.sources import images_of, sources_of
+from runtime.engine.takeover import abandon_leftovers
+from runtime.engine.tools.call import Call
+from runtime.engine.tools.containers import files_of, written_of
+from runtime.engine.tools.registry import ANSWERERS
+from runtime.engine.turn import Listener, Turn
+from runtime.engine.voice import Voice
+from runtime.gateway import ModelFailed
+from runtime.projects.models import Project
+from runtime.runs.models import Run, RunStatus
+from runtime.threads.models import Item, ItemType
+
+log = structlog.get_logger()
+
+# A turn whose answer broke off is taken again this often before its run fails.
+_TAKES = 3
+
+
+async def drive_waiting(engine: Engine) -> None:
+    """Claim the fairest waiting run, carry it as far as it will go, then the next."""
+    while not engine.stopping:
+        try:
+            claim = await engine.claims.take()
+        except DatabaseAway:
+            return  # the sweeper rings again when it is back
+        if claim is None:
+            return
+        with structlog.contextvars.bound_contextvars(
+            run_id=claim.run.id, attempt=claim.run.attempt
+        ):
+            await carry(engine, claim)
+
+
+async def carry(engine: Engine, claim: Claim) -> None:
+    """Drive a claimed run until it pauses, ends or is interrupted; then let it go."""
+    drive = Drive(engine, claim)
+    expiry = asyncio.get_running_loop().call_later(
+        claim.seconds_left, claim.interrupt, Interruption.EXPIRED
+    )
+    work = asyncio.create_task(drive.run())
+    try:
+        either: set[asyncio.Future[Any]] = {work, claim.interruption}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            work.cancel()
+            await asyncio.wait({work})
+            await drive.settle(claim.interruption.result())
+        else:
+            await drive.conclude(work)
+    except ClaimLost:
+        log.info("claim lost")
+    finally:
+        expiry.cancel()
+        engine.claims.drop(claim)
+
+
+class Drive:
+    """One claim's work on its run."""
+
+    def __init__(self, engine: Engine, claim: Claim) -> None:
+        self._engine = engine
+        self._claim = claim
+        self._record = Record(engine.db, claim)
+        # The answer being listened to: not stored yet, perhaps never.
+        self._heard: Turn | None = None
+
+    async def run(self) -> None:
+        """Turn by turn, to the end or to a pause."""
+        claim, record = self._claim, self._record
+        async with Voice.of(self._engine.bus, claim) as voice:
+            if claim.is_takeover:
+                await abandon_leftovers(self._engine.bus, record, claim)
+            if claim.run.turn > 0 and await self._answer_calls(voice):
+                return
+            while not self._engine.stopping:
+                turn = await self._take_turn(voice)
+                if turn.finish in ("length", "content_filter"):
+                    await self._end_cut(turn)
+                    return
+                if not turn.calls:
+                    await record.complete(turn)
+                    return
+                await record.keep_calls(turn)
+                self._heard = None
+                claim.run.turn = turn.number + 1
+                claim.run.input_tokens += turn.usage.input_tokens
+                claim.run.output_tokens += turn.usage.output_tokens
+                if await self._answer_calls(voice):
+                    return
+            await record.hand_back()
+
+    async def _answer_calls(self, voice: Voice) -> bool:
+        """Answer the open calls that are ours; true when the caller's are left."""
+        for item, step_id in await self._record.open_calls():
+            answer = ANSWERERS.get(item.type)
+            if answer is not None:
+                await answer(
+                    Call(
+                        engine=self._engine,
+                        record=self._record,
+                        voice=voice,
+                        run=self._claim.run,
+                        item=item,
+                        step_id=step_id,
+                    )
+                )
+        await voice.flush()
+        return await self._record.settle_calls()
+
+    async def _take_turn(self, voice: Voice) -> Turn:
+        """Ask the model; again, when its answer breaks off in the middle."""
+        engine, run = self._engine, self._claim.run
+        project = Project(id=run.project_id)
+        async with engine.db.transaction() as session:
+            files = await files_of(session, run) if _runs_code(run) else {}
+            written = await written_of(session, run) if _runs_code(run) else {}
+            history = await read_history(session, project, run, list(files))
+        request = await build_request(run, history, engine.storage)
+        own = [item for item in history.items if item.run_pk == run.pk]
+        for take in range(_TAKES):
+            listener = Listener(
+                self._claim,
+                voice,
+                number=run.turn,
+                take=take,
+                sources=sources_of(own),
+                written=written,
+                images=images_of(_since_last_message(own)),
+                functions=_functions(run),
+            )
+            self._heard = listener.turn
+            try:
+                return await listener.listen(engine.gateway, request)
+            except ModelFailed:
+                said_nothing = not (listener.turn.saying or listener.turn.calls)
+                if said_nothing or take == _TAKES - 1:
+                    raise
+                await voice.flush()
+                await self._record.abandon(listener.turn)
+        raise AssertionError("the last take returns or raises")
+
+    async def _end_cut(self, turn: Turn) -> None:
+        if turn.finish == "content_filter":
+            await self._record.end(
+                RunStatus.INCOMPLETE, turn, message_reason="content_filter"
+            )
+        else:
+            await self._record.end(
+                RunStatus.INCOMPLETE,
+                turn,
+                incomplete_reason="max_completion_tokens",
+                message_reason="max_tokens",
+            )
+
+    async def conclude(self, work: "asyncio.Task[None]") -> None:
+        """The work is over by itself: if by an exception, the run has failed."""
+        failure = work.exception()
+        match failure:
+            case None:
+                return
+            case ClaimLost():
+                raise failure
+            case PromptTooLong():
+                await self._record.end(
+                    RunStatus.INCOMPLETE, incomplete_reason="max_prompt_tokens"
+                )
+            case ModelFailed():
+                error = (failure.code, failure.message)
+                await self._record.end(RunStatus.FAILED, self._heard, error=error)
+            case _:
+                log.error("run failed", exc_info=failure)
+                error = ("server_error", "The run failed by an error of the server.")
+                await self._record.end(RunStatus.FAILED, self._heard, error=error)
+
+    async def settle(self, why: Interruption) -> None:
+        """The work was interrupted: leave the run as that demands."""
+        match why:
+            case Interruption.CANCELLED:
+                await self._record.say_cancelling()
+                await self._record.end(RunStatus.CANCELLED, self._heard)
+            case Interruption.EXPIRED:
+                await self._record.end(RunStatus.EXPIRED, self._heard)
+            case Interruption.SHUTDOWN:
+                if self._heard is not None:
+                    await self._record.abandon(self._heard)
+                await self._record.hand_back()
+            case Interruption.LOST:
+                raise ClaimLost
+
+
+def _runs_code(run: Run) -> bool:
+    return any(tool["type"] == "code_interpreter" for tool in run.tools)
+
+
+def _functions(run: Run) -> frozenset[str]:
+    return frozenset(
+        tool["function"]["name"] for tool in run.tools if tool["type"] == "function"
+    )
+
+
+def _since_last_message(items: list[Item]) -> list[Item]:
+    """The calls behind the last message: what they drew was not shown yet."""
+    since: list[Item] = []
+    for item in items:
+        since = [] if item.type is ItemType.MESSAGE else [*since, item]
+    return since

@@ -1,0 +1,361 @@
+"""The only writer of messages and steps during a run: row and event together.
+
+Each method is one transaction that shows the claim first, and can be run again: what it
+would write is keyed, so a commit whose answer was lost is found and not repeated.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+
+from runtime.db.transaction import Database, DatabaseAway, Session
+from runtime.engine.claim import Claim, Shown
+from runtime.engine.turn import (
+    CALL_TYPES,
+    Turn,
+    call_body,
+    calls_step,
+    message_item,
+    message_step,
+)
+from runtime.events.announce import announce
+from runtime.ids import new_id
+from runtime.runs import lifecycle
+from runtime.runs.ending import end_run
+from runtime.runs.models import Run, RunStatus, RunStep, StepStatus
+from runtime.runs.render import render_run, render_step
+from runtime.runs.steps import complete_step, items_of_steps, open_calls_of
+from runtime.threads.models import Item, ItemStatus, ItemType
+from runtime.threads.render import render_message
+
+T = TypeVar("T")
+
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 2.0
+
+# Why a message of an ended run is incomplete.
+_MESSAGE_REASONS = {
+    RunStatus.CANCELLED: "run_cancelled",
+    RunStatus.EXPIRED: "run_expired",
+    RunStatus.FAILED: "run_failed",
+}
+
+
+class Record:
+    """Writes down what one claim's run does."""
+
+    def __init__(self, db: Database, claim: Claim) -> None:
+        self._db = db
+        self._claim = claim
+
+    async def _write(self, work: Callable[[Shown], Awaitable[T]]) -> T:
+        """Do `work` by the claim; again, while the database is away.
+
+        Raises:
+            ClaimLost: the run is somebody else's, or has ended.
+        """
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                async with self._claim.shown(self._db) as shown:
+                    done = await work(shown)
+                return done
+            except DatabaseAway:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def complete(self, turn: Turn) -> None:
+        """Store the final message, its step and the run's end, all or nothing."""
+
+        async def work(shown: Shown) -> None:
+            _count(shown.run, turn)
+            await _store_message(shown, turn)
+            await end_run(shown.session, shown.run, RunStatus.COMPLETED, shown.now)
+
+        await self._write(work)
+
+    async def keep_calls(self, turn: Turn) -> None:
+        """Store a turn's calls before any of them runs."""
+
+        async def work(shown: Shown) -> None:
+            if shown.run.turn > turn.number:
+                return  # a commit whose answer was lost
+            _count(shown.run, turn)
+            if turn.saying is not None:
+                await _store_message(shown, turn)
+            await _store_calls(shown, turn)
+
+        await self._write(work)
+
+    async def open_calls(self) -> list[tuple[Item, str]]:
+        """The calls that have no output yet, in order, each with its step's id."""
+
+        async def work(shown: Shown) -> list[tuple[Item, str]]:
+            query = (
+                select(Item, RunStep.id)
+                .join(RunStep, RunStep.pk == Item.step_pk)
+                .where(
+                    Item.run_pk == shown.run.pk,
+                    Item.type != ItemType.MESSAGE,
+                    Item.output.is_(None),
+                )
+                .order_by(Item.pk)
+            )
+            return [
+                (item, step_id) for item, step_id in await shown.session.execute(query)
+            ]
+
+        return await self._write(work)
+
+    async def note_epoch(self, call: Item, epoch: str) -> bool:
+        """Write down in which container a call is about to run.
+
+        Returns:
+            Whether this is the first time: else a former attempt may have run it.
+        """
+
+        async def work(shown: Shown) -> bool:
+            row = await shown.session.get_one(Item, call.pk)
+            first = "epoch" not in row.body
+            if first:
+                row.body = {**row.body, "epoch": epoch}
+            call.body = row.body
+            return first
+
+        return await self._write(work)
+
+    async def answer(
+        self,
+        call: Item,
+        output: dict[str, Any],
+        *,
+        failed: bool = False,
+        also: Callable[[Session, Run], Awaitable[None]] | None = None,
+    ) -> None:
+        """Store a call's output, once.
+
+        Args:
+            call: the item.
+            output: in the form of its type; `text` is what the model reads.
+            failed: the tool itself failed, not what it was asked to do.
+            also: rows to write in the same transaction.
+        """
+
+        async def work(shown: Shown) -> None:
+            row = await shown.session.get_one(Item, call.pk)
+            if row.output is not None:
+                return
+            row.output = output
+            row.status = ItemStatus.FAILED if failed else ItemStatus.COMPLETED
+            row.completed_at = shown.now
+            if also is not None:
+                await also(shown.session, shown.run)
+
+        await self._write(work)
+
+    async def settle_calls(self) -> bool:
+        """All calls we can answer are answered: go on, or wait for the caller.
+
+        Returns:
+            Whether the run waits now, in `requires_action`, its claim given up.
+        """
+
+        async def work(shown: Shown) -> bool:
+            run, session = shown.run, shown.session
+            calls = await open_calls_of(session, run)
+            if not calls:
+                await _complete_open_steps(session, run, shown.now)
+                return False
+            lifecycle.move(run, RunStatus.REQUIRES_ACTION, shown.now)
+            rendered = render_run(run, calls).model_dump(mode="json")
+            announce(session, run, "thread.run.requires_action", rendered)
+            return True
+
+        return await self._write(work)
+
+    async def abandon(self, turn: Turn) -> None:
+        """Show a half-spoken answer as incomplete: its turn is taken again.
+
+        The message stays on the thread, left out of prompts. Steps that were announced
+        and never stored are told to have failed.
+        """
+
+        async def work(shown: Shown) -> None:
+            run = shown.run
+            steps = []
+            if turn.saying is not None:
+                item = message_item(run, turn.saying, ItemStatus.INCOMPLETE, shown.now)
+                item.incomplete_reason = "run_failed"
+                item.seq = shown.thread.take_seq()
+                shown.session.add(item)
+                _announce_message(shown, item, "incomplete")
+                steps.append((message_step(run, turn.saying, turn.number), [item]))
+            if turn.calls_step_id:
+                steps.append((calls_step(run, turn), []))
+            for step, items in steps:
+                step.status, step.ended_at = StepStatus.FAILED, shown.now
+                step.error_code = "server_error"
+                step.error_message = "The answer broke off; it is asked for again."
+                rendered = render_step(run, step, items).model_dump(mode="json")
+                announce(shown.session, run, "thread.run.step.failed", rendered)
+
+        if turn.saying is not None or turn.calls_step_id:
+            await self._write(work)
+
+    async def end(
+        self,
+        to: RunStatus,
+        heard: Turn | None = None,
+        *,
+        error: tuple[str, str] | None = None,
+        incomplete_reason: str | None = None,
+        message_reason: str | None = None,
+    ) -> None:
+        """End the run before its time, keeping what was heard of its last answer.
+
+        Args:
+            to: how it ends.
+            heard: an answer that is not stored, whole or in part.
+            error: code and sentence of a failure.
+            incomplete_reason: which budget ran out.
+            message_reason: why the message is incomplete, where the run's end does not
+                say it.
+        """
+
+        async def work(shown: Shown) -> None:
+            run, session = shown.run, shown.session
+            if heard is not None and run.turn <= heard.number:
+                _count(run, heard)
+                await _store_cut(shown, heard, message_reason or _MESSAGE_REASONS[to])
+            await end_run(
+                session,
+                run,
+                to,
+                shown.now,
+                error=error,
+                incomplete_reason=incomplete_reason,
+            )
+
+        await self._write(work)
+
+    async def say_cancelling(self) -> None:
+        """Tell the followers that a cancel was heard."""
+
+        async def work(shown: Shown) -> None:
+            if shown.run.status is RunStatus.CANCELLING:
+                rendered = render_run(shown.run).model_dump(mode="json")
+                announce(shown.session, shown.run, "thread.run.cancelling", rendered)
+
+        await self._write(work)
+
+    async def hand_back(self) -> None:
+        """Let another worker take the run, at once: this one is stopping."""
+
+        async def work(shown: Shown) -> None:
+            run = shown.run
+            if run.status is RunStatus.CANCELLING:
+                await end_run(shown.session, run, RunStatus.CANCELLED, shown.now)
+                return
+            lifecycle.move(run, RunStatus.QUEUED, shown.now)
+            rendered = render_run(run).model_dump(mode="json")
+            announce(shown.session, run, "thread.run.queued", rendered)
+
+        await self._write(work)
+
+
+def _count(run: Run, turn: Turn) -> None:
+    run.turn = turn.number + 1
+    run.input_tokens += turn.usage.input_tokens
+    run.cached_tokens += turn.usage.cached_tokens
+    run.output_tokens += turn.usage.output_tokens
+    run.reasoning_tokens += turn.usage.reasoning_tokens
+
+
+async def _store_message(shown: Shown, turn: Turn) -> None:
+    assert turn.saying is not None  # the caller looked
+    run, session = shown.run, shown.session
+    step = message_step(run, turn.saying, turn.number)
+    if not turn.calls:
+        step.input_tokens = turn.usage.input_tokens
+        step.output_tokens = turn.usage.output_tokens
+    session.add(step)
+    await session.flush()
+    item = message_item(run, turn.saying, ItemStatus.COMPLETED, shown.now)
+    item.seq = shown.thread.take_seq()
+    item.step_pk = step.pk
+    session.add(item)
+    await session.flush()
+    _announce_message(shown, item, "completed")
+    await complete_step(session, run, step.pk, shown.now)
+
+
+async def _store_calls(shown: Shown, turn: Turn) -> None:
+    run, session = shown.run, shown.session
+    step = calls_step(run, turn)
+    step.input_tokens = turn.usage.input_tokens
+    step.output_tokens = turn.usage.output_tokens
+    session.add(step)
+    await session.flush()
+    for index, call in enumerate(turn.calls):
+        session.add(
+            Item(
+                project_id=run.project_id,
+                id=new_id("item"),
+                thread_pk=run.thread_pk,
+                run_pk=run.pk,
+                run_id=run.id,
+                step_pk=step.pk,
+                seq=shown.thread.take_seq(),
+                turn=turn.number,
+                output_index=index,
+                type=CALL_TYPES.get(call.name, ItemType.FUNCTION_CALL),
+                status=ItemStatus.IN_PROGRESS,
+                call_id=call.call_id,
+                upstream_call_id=call.upstream_call_id,
+                name=call.name,
+                body=call_body(call),
+                attempt=run.attempt,
+                assistant_id=run.assistant_id,
+                created_at=shown.now,
+            )
+        )
+        # One by one, so that `pk` has the order of the calls.
+        await session.flush()
+
+
+async def _store_cut(shown: Shown, heard: Turn, reason: str) -> None:
+    run, session = shown.run, shown.session
+    if heard.saying is not None:
+        step = message_step(run, heard.saying, heard.number)
+        step.input_tokens = heard.usage.input_tokens
+        step.output_tokens = heard.usage.output_tokens
+        session.add(step)
+        await session.flush()
+        item = message_item(run, heard.saying, ItemStatus.INCOMPLETE, shown.now)
+        item.incomplete_reason = reason
+        item.seq = shown.thread.take_seq()
+        item.step_pk = step.pk
+        session.add(item)
+        await session.flush()
+        _announce_message(shown, item, "incomplete")
+    if heard.calls_step_id:
+        session.add(calls_step(run, heard))
+        await session.flush()
+
+
+def _announce_message(shown: Shown, item: Item, state: str) -> None:
+    rendered = render_message(item, shown.run.thread_id or "").model_dump(mode="json")
+    announce(shown.session, shown.run, f"thread.message.{state}", rendered)
+
+
+async def _complete_open_steps(session: Session, run: Run, at: datetime) -> None:
+    query = select(RunStep).where(
+        RunStep.run_pk == run.pk, RunStep.status == StepStatus.IN_PROGRESS
+    )
+    for step in list(await session.scalars(query)):
+        items = (await items_of_steps(session, [step.pk])).get(step.pk, [])
+        if all(item.output is not None for item in items):
+            await complete_step(session, run, step.pk, at)

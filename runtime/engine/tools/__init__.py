@@ -1,0 +1,1 @@
+"""The tools the runtime itself answers. The caller's functions are not among them."""

@@ -1,0 +1,85 @@
+"""What followers hear while a model speaks: events that are told and not stored.
+
+Deltas are numbered by the claim's own counter, which the next stored step writes down,
+and go to Redis a few at a time: the first at once, then every 25 ms, so that a fast
+model costs hundreds of events a second and not thousands.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from runtime.engine.claim import Claim
+from runtime.events.announce import stream_of
+from runtime.events.bus import Bus
+from runtime.events.event import Event
+
+_FLUSH_SECONDS = 0.025
+
+
+class Voice:
+    """Speaks to the followers of one run, for its claim."""
+
+    def __init__(self, bus: Bus, claim: Claim) -> None:
+        self._bus = bus
+        self._claim = claim
+        self._stream = stream_of(claim.run)
+        self._waiting: list[Event] = []
+        self._last_flush = 0.0
+        self._timer: asyncio.Task[None] | None = None
+        self._flushing = asyncio.Lock()
+
+    def say(self, name: str, data: dict[str, Any]) -> None:
+        """Tell an event soon."""
+        if name == "thread.message.delta" and self._extended(data):
+            return
+        self._claim.event_seq += 1
+        event = Event(self._stream, self._claim.event_seq, name, data)
+        self._waiting.append(event)
+        if self._timer is None or self._timer.done():
+            self._timer = asyncio.create_task(self._flush_soon())
+
+    def _extended(self, data: dict[str, Any]) -> bool:
+        """Let two neighbouring pieces of one text be one delta."""
+        if not self._waiting or self._waiting[-1].name != "thread.message.delta":
+            return False
+        last, new = (
+            content["delta"]["content"][0] for content in (self._waiting[-1].data, data)
+        )
+        mergeable = all(
+            part["type"] == "text" and "annotations" not in part["text"]
+            for part in (last, new)
+        )
+        if not mergeable or last["index"] != new["index"]:
+            return False
+        last["text"]["value"] += new["text"]["value"]
+        return True
+
+    async def flush(self) -> None:
+        """Tell everything now; before a step is stored, so that order is kept."""
+        async with self._flushing:
+            waiting, self._waiting = self._waiting, []
+            self._last_flush = time.monotonic()
+            if waiting:
+                await self._bus.append(waiting)
+
+    async def _flush_soon(self) -> None:
+        pause = self._last_flush + _FLUSH_SECONDS - time.monotonic()
+        if pause > 0:
+            await asyncio.sleep(pause)
+        await self.flush()
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def of(cls, bus: Bus, claim: Claim) -> "AsyncIterator[Voice]":
+        """A voice for as long as the block lasts; nothing is said after it."""
+        voice = cls(bus, claim)
+        try:
+            yield voice
+        finally:
+            if voice._timer is not None:
+                voice._timer.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await voice._timer

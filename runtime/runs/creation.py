@@ -1,0 +1,198 @@
+"""How a run comes to be: on a thread, or together with one."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+
+from runtime import jobs
+from runtime.assistants.models import Assistant
+from runtime.assistants.service import get_assistant
+from runtime.db.transaction import Session
+from runtime.errors import IllegalMove, RateLimited
+from runtime.events.announce import announce
+from runtime.gateway import Embedder
+from runtime.ids import new_id
+from runtime.projects.models import Project
+from runtime.runs.models import Run, RunStatus
+from runtime.runs.render import render_run
+from runtime.threads.models import Thread
+from runtime.threads.render import render_thread
+from runtime.threads.service import append_message, create_thread, get_thread
+from runtime.wire.runs import CreateRunRequest, CreateThreadAndRunRequest, RunSettings
+from runtime.wire.threads import CreateThreadRequest
+
+_BUSY_RETRY_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLimits:
+    """How long a run may live, and how many may wait before more are turned away."""
+
+    run_seconds: float
+    max_queued: int
+    max_queued_per_project: int
+
+
+async def create_run(
+    session: Session,
+    project: Project,
+    thread_id: str,
+    body: CreateRunRequest,
+    *,
+    limits: RunLimits,
+    embedder: Embedder,
+) -> Run:
+    """Queue a run on a thread.
+
+    Raises:
+        NotFound: no such thread or assistant.
+        IllegalMove: a run on the thread is live.
+        RateLimited: too many runs wait already.
+    """
+    thread = await get_thread(session, project, thread_id, lock=True)
+    if thread.active_run_id is not None:
+        raise IllegalMove(
+            f"Thread {thread.id} already has an active run {thread.active_run_id}."
+        )
+    assistant = await get_assistant(session, project, body.assistant_id)
+    for message in body.additional_messages or ():
+        await append_message(session, project, thread, message, embedder=embedder)
+    run = await _queue(session, project, thread, assistant, body, limits)
+    if body.additional_instructions:
+        together = (run.instructions, body.additional_instructions)
+        run.instructions = "\n\n".join(text for text in together if text)
+    if body.reasoning_effort:
+        run.request = {**run.request, "reasoning_effort": body.reasoning_effort}
+    return _announce_new(session, run)
+
+
+async def create_thread_and_run(
+    session: Session,
+    project: Project,
+    body: CreateThreadAndRunRequest,
+    *,
+    limits: RunLimits,
+    embedder: Embedder,
+) -> Run:
+    """Begin a thread and queue its first run, both or neither.
+
+    Raises:
+        NotFound: no such assistant, file or store.
+        RateLimited: too many runs wait already.
+    """
+    assistant = await get_assistant(session, project, body.assistant_id)
+    thread = await create_thread(
+        session, project, body.thread or CreateThreadRequest(), embedder=embedder
+    )
+    run = await _queue(session, project, thread, assistant, body, limits)
+    if body.tool_resources is not None:
+        # Here they stand in for the assistant's, for this run alone.
+        chosen = body.tool_resources.model_dump()
+        run.tool_resources = {**run.tool_resources, **chosen}
+    announce(
+        session, run, "thread.created", render_thread(thread).model_dump(mode="json")
+    )
+    return _announce_new(session, run)
+
+
+async def _queue(
+    session: Session,
+    project: Project,
+    thread: Thread,
+    assistant: Assistant,
+    body: RunSettings,
+    limits: RunLimits,
+) -> Run:
+    await _check_room(session, project, limits)
+    now = await session.database_now()
+    tools = (
+        assistant.tools
+        if body.tools is None
+        else [tool.model_dump(mode="json") for tool in body.tools]
+    )
+    run = Run(
+        project_id=project.id,
+        id=new_id("run"),
+        thread_pk=thread.pk,
+        thread_id=thread.id,
+        assistant_id=assistant.id,
+        model=body.model or assistant.model,
+        instructions=_chosen(body.instructions, assistant.instructions) or "",
+        tools=tools,
+        tool_resources=assistant.tool_resources,
+        request=_parameters(body, assistant),
+        metadata_=body.metadata or {},
+        status=RunStatus.QUEUED,
+        event_seq=0,
+        created_at=now,
+        available_at=now,
+        expires_at=now + timedelta(seconds=limits.run_seconds),
+    )
+    session.add(run)
+    thread.active_run_id = run.id
+    await session.flush()
+    return run
+
+
+def _chosen(asked: Any, of_assistant: Any) -> Any:
+    return of_assistant if asked is None else asked
+
+
+def _parameters(body: RunSettings, assistant: Assistant) -> dict[str, Any]:
+    """What the engine reads and nobody searches by."""
+    asked = body.model_dump(
+        mode="json",
+        include={
+            "max_prompt_tokens",
+            "max_completion_tokens",
+            "truncation_strategy",
+            "tool_choice",
+            "parallel_tool_calls",
+            "response_format",
+            "temperature",
+            "top_p",
+        },
+    )
+    of_assistant = {
+        "temperature": assistant.temperature,
+        "top_p": assistant.top_p,
+        "response_format": assistant.response_format,
+        "reasoning_effort": assistant.reasoning_effort,
+    }
+    return of_assistant | {k: v for k, v in asked.items() if v is not None}
+
+
+async def _check_room(session: Session, project: Project, limits: RunLimits) -> None:
+    def waiting(limit: int, *conditions: Any) -> Any:
+        some = (
+            select(Run.pk)
+            .where(Run.status == RunStatus.QUEUED, *conditions)
+            .limit(limit)
+            .subquery()
+        )
+        return select(func.count()).select_from(some).scalar_subquery()
+
+    ours, everybodys = (
+        await session.execute(
+            select(
+                waiting(limits.max_queued_per_project, Run.project_id == project.id),
+                waiting(limits.max_queued),
+            )
+        )
+    ).one()
+    if ours >= limits.max_queued_per_project or everybodys >= limits.max_queued:
+        raise RateLimited(
+            "Too many runs are waiting already; please try again shortly.",
+            code="rate_limit_exceeded",
+            retry_after_seconds=_BUSY_RETRY_SECONDS,
+        )
+
+
+def _announce_new(session: Session, run: Run) -> Run:
+    rendered = render_run(run).model_dump(mode="json")
+    announce(session, run, "thread.run.created", rendered)
+    announce(session, run, "thread.run.queued", rendered)
+    jobs.enqueue(session, jobs.DRIVE_RUNS)
+    return run

@@ -1,0 +1,93 @@
+"""How a run ends, whoever ends it: a caller's cancel, its worker, or the sweeper."""
+
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from runtime.db.transaction import Session
+from runtime.events.announce import announce
+from runtime.runs import lifecycle
+from runtime.runs.models import Run, RunStatus, RunStep, StepStatus
+from runtime.runs.render import render_run, render_step
+from runtime.runs.steps import items_of_steps
+from runtime.threads.models import ItemStatus, Thread
+
+# What becomes of steps that are open when their run ends.
+_STEP_ENDS = {
+    RunStatus.CANCELLED: StepStatus.CANCELLED,
+    RunStatus.EXPIRED: StepStatus.EXPIRED,
+    RunStatus.FAILED: StepStatus.FAILED,
+    # Its message was cut short, and created all the same.
+    RunStatus.INCOMPLETE: StepStatus.COMPLETED,
+    RunStatus.COMPLETED: StepStatus.COMPLETED,
+}
+
+# A step knows fewer errors than a run.
+_STEP_ERRORS = frozenset({"server_error", "rate_limit_exceeded"})
+
+
+async def end_run(
+    session: Session,
+    run: Run,
+    to: RunStatus,
+    at: datetime,
+    *,
+    error: tuple[str, str] | None = None,
+    incomplete_reason: str | None = None,
+) -> None:
+    """End a run: close what is open, free its thread, tell its followers.
+
+    Args:
+        session: holds the locks of the thread's row and the run's.
+        run: the row.
+        to: how it ends.
+        at: this moment by the database's clock.
+        error: code and sentence of a failure.
+        incomplete_reason: which budget ran out, of an incomplete run.
+
+    Raises:
+        IllegalMove: it has ended already.
+    """
+    lifecycle.move(run, to, at)
+    run.incomplete_reason = incomplete_reason
+    if error is not None:
+        run.error_code, run.error_message = error
+    await _close_steps(session, run, at)
+    if run.thread_pk is not None:
+        await session.execute(
+            update(Thread)
+            .where(Thread.pk == run.thread_pk, Thread.active_run_id == run.id)
+            .values(active_run_id=None)
+        )
+    announce(
+        session,
+        run,
+        f"thread.run.{run.status}",
+        render_run(run).model_dump(mode="json"),
+    )
+
+
+async def _close_steps(session: Session, run: Run, at: datetime) -> None:
+    query = select(RunStep).where(
+        RunStep.run_pk == run.pk, RunStep.status == StepStatus.IN_PROGRESS
+    )
+    steps = list(await session.scalars(query.order_by(RunStep.idx)))
+    items = await items_of_steps(session, [step.pk for step in steps])
+    for step in steps:
+        step.status = _STEP_ENDS[run.status]
+        step.ended_at = at
+        if step.status is StepStatus.FAILED:
+            known = run.error_code in _STEP_ERRORS
+            step.error_code = run.error_code if known else "server_error"
+            step.error_message = run.error_message or "The run ended before this step."
+        for item in items.get(step.pk, ()):
+            if item.status is ItemStatus.IN_PROGRESS:
+                item.status = ItemStatus.INCOMPLETE
+                item.completed_at = at
+        rendered = render_step(run, step, items.get(step.pk, []))
+        announce(
+            session,
+            run,
+            f"thread.run.step.{step.status}",
+            rendered.model_dump(mode="json"),
+        )

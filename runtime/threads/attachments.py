@@ -1,0 +1,85 @@
+"""Attachments: a message may bring files for the tools of its thread."""
+
+from collections.abc import Sequence
+
+from runtime.db.transaction import Session
+from runtime.errors import InvalidRequest
+from runtime.files.service import files_of_ids
+from runtime.gateway import Embedder
+from runtime.projects.models import Project
+from runtime.threads.models import Thread
+from runtime.vector_stores.files import add_files
+from runtime.vector_stores.lookup import get_store
+from runtime.vector_stores.service import create_store
+from runtime.wire.messages import MessageAttachment
+from runtime.wire.shared import MAX_CODE_FILES
+
+# A store that was made for a thread goes a week after its last use, as OpenAI's did.
+STORE_DAYS = 7
+
+
+async def attach_files(
+    session: Session,
+    project: Project,
+    thread: Thread,
+    attachments: Sequence[MessageAttachment],
+    *,
+    embedder: Embedder,
+) -> None:
+    """Hand attached files to the tools they are for, on a thread whose row is locked.
+
+    Raises:
+        NotFound: a file that this project does not have.
+        InvalidRequest: more files than the code interpreter takes.
+    """
+    for_code: list[str] = []
+    for_search: list[str] = []
+    await files_of_ids(
+        session, project, [a.file_id for a in attachments], param="attachments"
+    )
+    for attachment in attachments:
+        for tool in attachment.tools:
+            wanted = for_code if tool.type == "code_interpreter" else for_search
+            wanted.append(attachment.file_id)
+    if for_code:
+        _give_to_code(thread, for_code)
+    if for_search:
+        await _give_to_search(session, project, thread, for_search, embedder)
+
+
+def _give_to_code(thread: Thread, file_ids: list[str]) -> None:
+    resources = thread.tool_resources
+    present = resources.get("code_interpreter", {}).get("file_ids", [])
+    together = list(dict.fromkeys([*present, *file_ids]))
+    if len(together) > MAX_CODE_FILES:
+        raise InvalidRequest(
+            f"A thread holds at most {MAX_CODE_FILES} files for code_interpreter.",
+            param="attachments",
+        )
+    thread.tool_resources = {**resources, "code_interpreter": {"file_ids": together}}
+
+
+async def _give_to_search(
+    session: Session,
+    project: Project,
+    thread: Thread,
+    file_ids: list[str],
+    embedder: Embedder,
+) -> None:
+    resources = thread.tool_resources
+    store_ids = resources.get("file_search", {}).get("vector_store_ids", [])
+    if store_ids:
+        store = await get_store(session, project, store_ids[0])
+        await add_files(session, project, store, file_ids)
+        return
+    store = await create_store(
+        session,
+        project,
+        embedder=embedder,
+        file_ids=file_ids,
+        expires_after_days=STORE_DAYS,
+    )
+    thread.tool_resources = {
+        **resources,
+        "file_search": {"vector_store_ids": [store.id]},
+    }
