@@ -1,0 +1,200 @@
+"""`/files`: upload, list, get, download, delete."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, BackgroundTasks, Depends, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import StreamingResponse
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+
+from runtime.api.deps import (
+    CurrentProject,
+    FilesCursor,
+    ResourcesDep,
+    Session,
+    bearer_secret,
+)
+from runtime.errors import (
+    ApiError,
+    InvalidRequest,
+    TooLarge,
+    UnsupportedMediaType,
+)
+from runtime.files import service as files
+from runtime.files.models import File
+from runtime.files.render import render_file
+from runtime.projects.models import Project
+from runtime.projects.service import authenticate
+from runtime.resources import Resources
+from runtime.vector_stores.removal import delete_file_everywhere
+from runtime.wire.files import (
+    CreateFileRequest,
+    DeleteFileResponse,
+    ListFilesResponse,
+    OpenAIFile,
+)
+
+router = APIRouter(tags=["files"])
+
+_BLOCK_BYTES = 256 * 1024
+_MEGABYTE = 1024 * 1024
+# purpose, expires_after[anchor], expires_after[seconds], and room to be told of others.
+_MAX_FIELDS = 20
+
+
+async def _caller(
+    resources: ResourcesDep, secret: Annotated[str, Depends(bearer_secret)]
+) -> Project:
+    async with resources.db.transaction() as session:
+        return await authenticate(session, secret)
+
+
+# For addresses that move bytes: no transaction stays open while they travel.
+Caller = Annotated[Project, Depends(_caller)]
+
+
+@router.post("/files")
+async def create_file(
+    request: Request, project: Caller, resources: ResourcesDep
+) -> OpenAIFile:
+    """Upload a file, as `multipart/form-data`."""
+    _check_is_form(request)
+    async with request.form(max_files=1, max_fields=_MAX_FIELDS) as form:
+        upload = _upload(form, resources.settings.max_file_bytes)
+        fields = _fields(form)
+        expires_after = fields.expires_after
+        file = await files.store_file(
+            resources.db,
+            project,
+            resources.storage,
+            filename=upload.filename or "",
+            purpose=fields.purpose,
+            blocks=_blocks(upload),
+            media_type=upload.content_type,
+            expires_after_seconds=expires_after.seconds if expires_after else None,
+        )
+    return render_file(file)
+
+
+@router.get("/files")
+async def list_files(
+    project: CurrentProject,
+    session: Session,
+    cursor: FilesCursor,
+    purpose: str | None = None,
+) -> ListFilesResponse:
+    """The project's files."""
+    page = await files.list_files(session, project, cursor, purpose)
+    return ListFilesResponse.of(
+        [render_file(file) for file in page.data], has_more=page.has_more
+    )
+
+
+@router.get("/files/{file_id}")
+async def retrieve_file(
+    file_id: str, project: CurrentProject, session: Session
+) -> OpenAIFile:
+    """One file, without its content."""
+    return render_file(await files.get_file(session, project, file_id))
+
+
+@router.get("/files/{file_id}/content")
+async def download_file(
+    file_id: str, project: Caller, resources: ResourcesDep
+) -> StreamingResponse:
+    """A file's bytes as they came, whatever its purpose (OpenAI's refuses some)."""
+    async with resources.db.transaction() as session:
+        file = await files.get_file(session, project, file_id)
+    blocks = await files.open_content(resources.storage, file)
+    return StreamingResponse(blocks, headers=_download_headers(file))
+
+
+@router.delete("/files/{file_id}")
+async def delete_file(
+    file_id: str,
+    project: CurrentProject,
+    session: Session,
+    resources: ResourcesDep,
+    after: BackgroundTasks,
+) -> DeleteFileResponse:
+    """Delete a file, and take it out of every vector store."""
+    file = await delete_file_everywhere(session, project, file_id)
+    after.add_task(_remove_bytes, resources)
+    return DeleteFileResponse(id=file.id)
+
+
+async def _remove_bytes(resources: Resources) -> None:
+    # Best effort: what stays behind is found by the sweeper.
+    with contextlib.suppress(ApiError):
+        await files.remove_bytes(resources.db, resources.storage)
+
+
+def _check_is_form(request: Request) -> None:
+    media_type = request.headers.get("content-type", "")
+    if not media_type.lower().startswith("multipart/form-data"):
+        raise UnsupportedMediaType(
+            "A file is uploaded as 'multipart/form-data'; this request says "
+            f"'{media_type[:100] or 'nothing'}'."
+        )
+
+
+def _upload(form: FormData, max_bytes: int) -> UploadFile:
+    upload = form.get("file")
+    if upload is None:
+        raise InvalidRequest(
+            "Missing required parameter: 'file'.",
+            param="file",
+            code="missing_required_parameter",
+        )
+    if not isinstance(upload, UploadFile):
+        raise InvalidRequest(
+            "'file' must be a file with a name, not a text field.", param="file"
+        )
+    size_bytes = upload.size or 0
+    if size_bytes == 0:
+        raise InvalidRequest(
+            f"The file '{(upload.filename or '')[:100]}' is empty.", param="file"
+        )
+    if size_bytes > max_bytes:
+        raise TooLarge(
+            f"The file is larger than {max_bytes / _MEGABYTE:g} MB, the limit here.",
+            param="file",
+        )
+    return upload
+
+
+def _fields(form: FormData) -> CreateFileRequest:
+    # A second file is refused by the parser, so all else is text or misnamed.
+    texts = {
+        key: value if isinstance(value, str) else ""
+        for key, value in form.multi_items()
+        if key != "file"
+    }
+    try:
+        return CreateFileRequest.from_form(texts)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from error
+
+
+async def _blocks(upload: UploadFile) -> AsyncIterator[bytes]:
+    while block := await upload.read(_BLOCK_BYTES):
+        yield block
+
+
+def _download_headers(file: File) -> dict[str, str]:
+    plain = "".join(
+        c if c.isascii() and c.isprintable() and c not in '"\\' else "_"
+        for c in file.filename
+    )
+    encoded = quote(file.filename, safe="")
+    return {
+        "content-type": file.media_type,
+        "content-length": str(file.size_bytes),
+        # Never shown in place: a stored page must not run as one of ours.
+        "content-disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}",
+        "x-content-type-options": "nosniff",
+    }
