@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from runtime.db.base import Base, HasPk
@@ -80,8 +81,10 @@ class StoreFile(HasPk, Base):
     __tablename__ = "store_files"
     __table_args__ = (
         UniqueConstraint("store_pk", "file_pk"),
+        # What waits, by project: claims go round the projects (`ingest/claim.py`).
         Index(
             "ix_store_files_waiting",
+            "project_id",
             "available_at",
             postgresql_where=text("status = 'in_progress'"),
         ),
@@ -165,6 +168,8 @@ class Chunk(HasPk, Base):
     char_end: Mapped[int]
     page_from: Mapped[int | None]
     page_to: Mapped[int | None]
+    # [[page, offset in content], …] of the pages it lies on, rising; null without pages.
+    page_starts: Mapped[list[list[int]] | None] = mapped_column(JSONB(none_as_null=True))
     tokens: Mapped[int]
     lexemes: Mapped[Any] = mapped_column(
         SearchVector,
