@@ -37,6 +37,7 @@ _images_sent = 0
 
 def main() -> None:
     """Say that we are ready, then run one cell after another until the pipe closes."""
+    own_pid = os.getpid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _be_first_to_die()
     _prepare_home()
@@ -48,7 +49,12 @@ def main() -> None:
             if command["do"] == "preload":
                 _preload()
             else:
-                _send({"kind": "done", "error": not _run_cell(shell, command["code"])})
+                succeeded = _run_cell(shell, command["code"])
+                if os.getpid() != own_pid:
+                    # The code has forked, and a child has come to the end of the cell.
+                    # It is not to answer for its parent, nor to take its commands.
+                    os._exit(0)
+                _send({"kind": "done", "error": not succeeded})
 
 
 def _be_first_to_die() -> None:

@@ -1,0 +1,263 @@
+"""Sessions, their containers, and a manager that is stopped, killed or lied to."""
+
+import asyncio
+import json
+import signal
+from typing import Any
+
+import pytest
+
+from sandbox import SandboxClient, SandboxError, SandboxUnavailable, SessionLost
+from sandbox.docker_http import Docker
+from sandbox.limits import LABEL_INSTANCE
+from sandbox.link import Link
+from tests.sandbox.harness import TOKEN, Cells, ManagerProcess, until
+
+pytestmark = pytest.mark.docker
+
+
+async def _containers(docker: Docker, manager: ManagerProcess) -> list[Any]:
+    query = {
+        "all": 1,
+        "filters": json.dumps({"label": [f"{LABEL_INSTANCE}={manager.instance}"]}),
+    }
+    found: list[Any] = await docker.request("GET", "/containers/json", query=query)
+    return found
+
+
+async def _run(
+    client: SandboxClient, session_id: str, call_id: str, code: str, epoch: str
+) -> str:
+    outcome = await client.execute(
+        session_id, call_id, code, epoch=epoch, timeout_seconds=30
+    )
+    return outcome.logs
+
+
+async def test_a_session_keeps_its_container_and_its_files(cells: Cells) -> None:
+    await cells.put("a.txt", b"abc")
+
+    again = await cells.client.open(cells.session_id)
+
+    assert again.epoch == cells.session.epoch
+    assert not again.fresh
+    assert again.files == {"a.txt": 3}
+
+
+async def test_two_sessions_see_nothing_of_each_other(
+    cells: Cells, client: SandboxClient
+) -> None:
+    await cells.run("secret = 1; open('secret', 'w').write('x')")
+    other = await client.open("other")
+    try:
+        logs = await _run(
+            client,
+            "other",
+            "1",
+            "import os; os.listdir(), 'secret' in dir()",
+            other.epoch,
+        )
+        assert other.epoch != cells.session.epoch
+        assert logs == "([], False)\n"
+    finally:
+        await client.end("other")
+
+
+async def test_opening_at_the_same_moment_gives_one_container(
+    client: SandboxClient,
+) -> None:
+    sessions = await asyncio.gather(*(client.open("same") for _ in range(5)))
+    await client.end("same")
+
+    assert len({session.epoch for session in sessions}) == 1
+    assert sum(session.fresh for session in sessions) == 1
+
+
+async def test_an_ended_session_is_lost_and_opens_anew(cells: Cells) -> None:
+    await cells.client.end(cells.session_id)
+
+    with pytest.raises(SessionLost):
+        await cells.run("1")
+    with pytest.raises(SessionLost):
+        await cells.put("a", b"")
+    with pytest.raises(SessionLost):
+        await cells.read("a")
+    assert (await cells.client.open(cells.session_id)).fresh
+
+
+async def test_a_container_removed_behind_our_back_crashes_the_call(
+    cells: Cells, docker: Docker
+) -> None:
+    running = asyncio.create_task(cells.run("import time; time.sleep(60)"))
+    await asyncio.sleep(0.5)
+
+    path = f"/containers/{cells.session.epoch}"
+    await docker.request("DELETE", path, query={"force": 1})
+
+    outcome = await asyncio.wait_for(running, 20)
+    assert outcome.status == "crashed"
+    assert outcome.variables_lost
+    assert (await cells.client.open(cells.session_id)).fresh
+
+
+async def test_a_caller_that_hung_up_is_answered_when_it_asks_again(
+    cells: Cells,
+) -> None:
+    code = "import time; time.sleep(1); n = globals().get('n', 0) + 1; n"
+    first = asyncio.create_task(cells.run(code))
+    await asyncio.sleep(0.3)
+    first.cancel()
+    cells.count -= 1
+
+    joined = await cells.run(code)
+
+    assert joined.logs == "1\n"
+
+
+async def test_a_wrong_token_is_refused(sandbox_manager: ManagerProcess) -> None:
+    client = SandboxClient(sandbox_manager.url, "wrong")
+
+    with pytest.raises(SandboxError, match="does not accept this token"):
+        await client.open("x")
+    assert not (await client.health()).ok
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"garbage\n",
+        b"[]\n",
+        b'{"blob": -1}\n',
+        b'{"blob": 99999999999}\n',
+        b'{"proof": 5, "do": "end"}\n',
+        b"{" * 100_000 + b"\n",
+    ],
+)
+async def test_a_stranger_gets_nothing_and_does_no_harm(
+    sandbox_manager: ManagerProcess, client: SandboxClient, line: bytes
+) -> None:
+    path = sandbox_manager.url.removeprefix("unix://")
+    reader, writer = await asyncio.open_unix_connection(path)
+    await reader.readline()
+    writer.write(line)
+    answer = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+
+    assert b"error" in answer or answer == b""
+    assert (await client.health()).ok
+
+
+async def test_a_malformed_request_is_answered(
+    sandbox_manager: ManagerProcess, client: SandboxClient
+) -> None:
+    for request in ({"do": "open"}, {"do": "destroy"}, {"do": "execute", "session": 1}):
+        with pytest.raises(SandboxError):
+            await client._ask(request)
+
+
+async def test_the_socket_is_its_owners_alone(
+    sandbox_manager: ManagerProcess,
+) -> None:
+    assert (sandbox_manager.folder / "m.sock").stat().st_mode & 0o777 == 0o600
+
+
+async def test_no_manager_is_said_with_the_remedy() -> None:
+    client = SandboxClient("unix:///nowhere/m.sock", TOKEN)
+
+    with pytest.raises(SandboxUnavailable, match="assistants sandbox serve"):
+        await client.open("x")
+    assert not (await client.health()).ok
+
+
+async def test_health_says_that_all_is_well(client: SandboxClient) -> None:
+    health = await client.health()
+
+    assert health.ok
+    assert "every restriction holds" in health.sentences[0]
+
+
+async def test_an_idle_session_expires(
+    own_manager: ManagerProcess, docker: Docker
+) -> None:
+    client = SandboxClient(own_manager.url, TOKEN)
+    session = await client.open("idle")
+    await asyncio.sleep(3.5)
+
+    assert await _containers(docker, own_manager) == []
+    with pytest.raises(SessionLost):
+        await _run(client, "idle", "1", "1", session.epoch)
+
+
+async def test_the_session_not_used_for_longest_gives_way(
+    own_manager: ManagerProcess,
+) -> None:
+    client = SandboxClient(own_manager.url, TOKEN)
+    first, second = await client.open("1"), await client.open("2")
+    await _run(client, "1", "a", "1", first.epoch)
+
+    await client.open("3")
+
+    assert await _run(client, "1", "b", "2", first.epoch) == "2\n"
+    with pytest.raises(SessionLost):
+        await _run(client, "2", "a", "1", second.epoch)
+
+
+async def test_a_call_outlives_a_manager_that_is_killed(
+    own_manager: ManagerProcess,
+) -> None:
+    client = SandboxClient(own_manager.url, TOKEN)
+    session = await client.open("s")
+    code = "import time; time.sleep(1.5); n = globals().get('n', 0) + 1; n"
+    call = asyncio.create_task(_run(client, "s", "a", code, session.epoch))
+    await asyncio.sleep(0.5)
+
+    await own_manager.stop(signal.SIGKILL)
+    await own_manager.start()
+
+    assert await asyncio.wait_for(call, 20) == "1\n"
+    assert (await client.open("s")).epoch == session.epoch
+
+
+async def test_a_stopped_manager_leaves_sessions_only_when_told_to(
+    own_manager: ManagerProcess, docker: Docker
+) -> None:
+    client = SandboxClient(own_manager.url, TOKEN)
+    session = await client.open("s")
+    await own_manager.stop()
+    assert len(await _containers(docker, own_manager)) == 1
+
+    own_manager.options = ("--warm", "1")
+    await own_manager.start()
+    assert (await client.open("s")).epoch == session.epoch
+    await own_manager.stop()
+
+    assert await _containers(docker, own_manager) == []
+    await own_manager.start()
+
+
+async def test_a_warm_container_is_assigned_to_one_session(
+    sandbox_manager: ManagerProcess, client: SandboxClient, docker: Docker
+) -> None:
+    await client.open("w1")
+
+    async def one_is_warm() -> bool:
+        found = await _containers(docker, sandbox_manager)
+        return any("-warm-" in container["Names"][0] for container in found)
+
+    await until(one_is_warm)
+
+    sessions = await asyncio.gather(*(client.open(f"w{n}") for n in range(2, 5)))
+    await asyncio.gather(*(client.end(f"w{n}") for n in range(1, 5)))
+
+    assert len({session.epoch for session in sessions}) == 3
+
+
+async def test_a_link_ends_in_words_when_the_other_side_hangs_up(
+    sandbox_manager: ManagerProcess,
+) -> None:
+    connection = await Link.open(sandbox_manager.url)
+    greeting, blob = await connection.receive()
+    await connection.close()
+
+    assert len(greeting["nonce"]) == 32
+    assert blob == b""
