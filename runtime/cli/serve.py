@@ -14,9 +14,6 @@ from runtime.local.logs import say
 _KEEP_ALIVE_SECONDS = 30
 _GRACEFUL_SECONDS = 5
 
-# A worker process of the queue `ingest` is replaced after this many files: parsers leak.
-_FILES_PER_PROCESS = 200
-
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands of this module."""
@@ -100,10 +97,7 @@ def worker(
     settings = load_settings()
     pool = {
         "runs": ["-P", "threads", "-c", str(settings.run_concurrency)],
-        "ingest": [
-            *("-P", "prefork", "-c", str(settings.ingest_processes)),
-            *("--max-tasks-per-child", str(_FILES_PER_PROCESS)),
-        ],
+        "ingest": ["-P", "prefork", "-c", str(settings.ingest_processes)],
     }[queue]
     from runtime.worker.app import app
 

@@ -108,6 +108,7 @@ class Child:
         self._log: Log | None = None
         self._absent = asyncio.Event()
         self._deaths = 0
+        self._words_said = ""
         self._code: int | None = None
         self._stopping = False
         self._keeper: asyncio.Task[None] | None = None
@@ -120,21 +121,30 @@ class Child:
         """Wait until the program serves.
 
         Raises:
-            CannotStart: it died three times (a program that runs once: it failed), or
-                it does not serve after `seconds`.
+            CannotStart: it keeps dying (a program that runs once: it failed), or it does
+                not serve after `seconds`.
         """
         if self.program.once:
             return await self._succeeded()
         deadline = time.monotonic() + seconds
         while not await self._is_ready():
-            if self._deaths >= _DEATHS_BEFORE_READY:
-                raise CannotStart(f"{self.program.name} does not start.{self._words()}")
+            self.check()
             if time.monotonic() > deadline:
                 raise CannotStart(
                     f"{self.program.name} is not ready after {seconds:.0f} s."
                     f"{self._words()}"
                 )
             await asyncio.sleep(0.03)
+
+    def check(self) -> None:
+        """Ask, while everything is starting up, whether there is still hope.
+
+        Raises:
+            CannotStart: it died three times.
+        """
+        if self._deaths >= _DEATHS_BEFORE_READY:
+            name = self.program.name
+            raise CannotStart(f"{name} keeps dying as it starts.{self._words()}")
 
     async def _succeeded(self) -> None:
         assert self._keeper is not None
@@ -178,8 +188,7 @@ class Child:
             self._deaths += 1
             if time.monotonic() - began > _RECOVERED_SECONDS:
                 delay = _FIRST_DELAY_SECONDS
-            name = self.program.name
-            say(f"{name} {how}; starting it again in {delay:.1f} s.{self._words()}")
+            self._report(how, delay)
             await asyncio.sleep(delay)
             delay = min(2 * delay, _LONGEST_DELAY_SECONDS)
 
@@ -230,6 +239,13 @@ class Child:
             await asyncio.wait_for(self._absent.wait(), seconds)
             return True
         return False
+
+    def _report(self, how: str, delay: float) -> None:
+        # What it says every time need be read once.
+        words = self._words()
+        news = "" if words == self._words_said else words
+        self._words_said = words
+        say(f"{self.program.name} {how}; starting it again in {delay:.1f} s.{news}")
 
     def _words(self) -> str:
         words = self.last_words()

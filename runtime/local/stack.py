@@ -19,10 +19,10 @@ from runtime.local.listener import address
 from runtime.local.probes import http_status, unix_socket_answers
 from runtime.settings import Settings
 
-# Under `up` a person waits at the terminal: turns under way get 5 s, not 25. With the
-# second that the rest of a process' end takes, everything is down in under ten.
+# Under `up` a person waits at the terminal: turns under way get 5 s, not 25. With what it
+# takes to hand the rest back, and the stores after that, all is down in under ten.
 _SHUTDOWN_SECONDS = 5.0
-_MARGIN_SECONDS = 0.7
+_MARGIN_SECONDS = 1.5
 
 # Connections: the pools' largest sizes (10 + 10 an API process, 8 + 8 a worker process)
 # and some for people and commands.

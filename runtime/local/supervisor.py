@@ -12,6 +12,7 @@ from runtime.local.logs import say
 from runtime.settings import Settings
 
 _READY_SECONDS = 60.0
+_GLANCE_SECONDS = 0.2
 
 
 class Supervisor:
@@ -38,7 +39,7 @@ class Supervisor:
 
         Args:
             stages: programs started together; each stage waits for the one before.
-            then: awaited when all serve.
+            then: awaited when all serve; the start is over when it returns.
             at_stop: called when stopping begins.
             lifeline: reading end of a pipe that closes when nobody wants us any more.
 
@@ -70,7 +71,16 @@ class Supervisor:
         for programs in stages:
             children = [self._start_one(program) for program in programs]
             await _all_ready([c for c in children if c.program.needed])
-        await then()
+        serving = asyncio.ensure_future(then())
+        try:
+            while not serving.done():
+                for child in self._children:
+                    if child.program.needed:
+                        child.check()
+                await asyncio.wait([serving], timeout=_GLANCE_SECONDS)
+            serving.result()
+        finally:
+            serving.cancel()
 
     def _start_one(self, program: Program) -> Child:
         child = Child(program, self._settings, self._reaper, show_log=self._show_logs)

@@ -64,15 +64,18 @@ def _up(lifeline: int, *, began: float, show_logs: bool) -> None:
         api_key = read_or_make_api_key(settings)
         make_sandbox_token(settings)
 
+        background: list[asyncio.Task[str]] = []
+
         async def then() -> None:
             code = asyncio.create_task(code_interpreter(settings))
+            background.append(code)  # the loop itself holds tasks only weakly
             await _answers(listener)
             seconds = time.monotonic() - began
             await asyncio.wait([code], timeout=_CODE_SECONDS)
             known = code.result() if code.done() else "being tried …"
             say(welcome(settings, base_url(listener), api_key, known, seconds))
-            if known != await code:
-                say(f"code_interpreter: {code.result()}")
+            if not code.done():
+                code.add_done_callback(_tell_about_code)
 
         stages = [
             stack.stores(settings),
@@ -95,6 +98,11 @@ def _initialise_database(settings: Settings) -> None:
     if not cluster.data_dir.exists():
         say(f"Setting up a database in {settings.data_dir} (once) …")
     postgres.initialise(cluster)
+
+
+def _tell_about_code(code: asyncio.Task[str]) -> None:
+    if not code.cancelled():
+        say(f"code_interpreter: {code.result()}")
 
 
 async def _answers(listener: socket.socket) -> None:

@@ -2,7 +2,8 @@
 
 serve       wait for a signal, then end
 stubborn    ignore every signal but SIGKILL
-die         end at once with status 3
+crash       end at once with status 3, before having started
+die         end with status 3 as soon as it has started
 parent      start a child in the same group and one in a session of its own, then serve
 hello       say something and end with status 0
 
@@ -28,9 +29,10 @@ def main() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN if does == "stubborn" else end)
-    note("start")
+    if does != "crash":
+        note("start")
     print(f"{name} says hello", flush=True)
-    if does == "die":
+    if does in ("crash", "die"):
         sys.exit(3)
     if does == "hello":
         sys.exit(0)

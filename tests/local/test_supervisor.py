@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.local.watch import living, until
 
 _ROOT = Path(__file__).resolve().parents[2]
 _FOREGROUND = (
@@ -34,7 +36,7 @@ class Up:
             )
 
     def wait_until_ready(self) -> None:
-        _until(lambda: "ready\n" in self.output.read_text(), self.output.read_text)
+        until(lambda: "ready\n" in self.output.read_text(), self.output.read_text)
 
     @property
     def supervisor_pid(self) -> int:
@@ -50,8 +52,7 @@ class Up:
 
     def living(self) -> set[int]:
         """Every process that bears the mark of this data directory."""
-        mark = f"ASSISTANTS_UP={self.data_dir}".encode()
-        return {pid for pid in _pids() if mark in _environment(pid)}
+        return living(self.data_dir)
 
     def wait_until_gone(self, seconds: float = 10) -> int:
         status = self.foreground.wait(seconds)
@@ -63,10 +64,8 @@ class Up:
 def data_dir(tmp_path: Path) -> Iterator[Path]:
     directory = tmp_path / "data"
     yield directory
-    mark = f"ASSISTANTS_UP={directory}".encode()
-    for pid in _pids():
-        if mark in _environment(pid):
-            os.kill(pid, signal.SIGKILL)
+    for pid in living(directory):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _serving(name: str, does: str = "serve", **more: object) -> dict[str, object]:
@@ -136,7 +135,7 @@ def test_everything_stops_in_order_when_the_foreground_and_its_group_are_killed(
     os.killpg(up.foreground.pid, signal.SIGKILL)
     up.foreground.wait(5)
 
-    _until(lambda: not up.living(), up.output.read_text)
+    until(lambda: not up.living(), up.output.read_text)
     assert [name for event, name, _ in up.journal() if event == "stop"] == [
         "api",
         "store",
@@ -174,8 +173,8 @@ def test_a_child_that_dies_is_started_again_and_leaves_no_child_of_its_own(
 
     os.kill(first, signal.SIGKILL)
 
-    _until(lambda: up.journal()[-1][0] == "start" and len(up.journal()) == 2)
-    _until(lambda: up.pid("family") != first)
+    until(lambda: up.journal()[-1][0] == "start" and len(up.journal()) == 2)
+    until(lambda: up.pid("family") != first)
     assert not same_group & up.living()
     assert "family was killed by SIGKILL; starting it again" in up.output.read_text()
     up.foreground.send_signal(signal.SIGTERM)
@@ -187,12 +186,21 @@ def test_a_child_that_keeps_dying_is_waited_for_longer_each_time(
 ) -> None:
     up = Up(data_dir, [_serving("faulty", "die", needed=False)])
     up.wait_until_ready()
-    _until(lambda: len(up.journal()) == 3)
+    until(lambda: len(up.journal()) == 3)
     up.foreground.send_signal(signal.SIGTERM)
     up.wait_until_gone()
 
     first, second, third = (at for _, _, at in up.journal())
     assert 0.5 <= second - first < third - second
+
+
+def test_a_needed_child_that_keeps_dying_ends_the_start(data_dir: Path) -> None:
+    up = Up(data_dir, [_serving("store"), _serving("faulty", "crash")])
+
+    assert up.wait_until_gone() == 1
+    said = up.output.read_text()
+    assert "cannot start: faulty keeps dying as it starts. It wrote last:" in said
+    assert "faulty says hello" in said
 
 
 def test_a_failed_preparation_is_shown_and_everything_is_stopped(
@@ -225,30 +233,3 @@ def test_a_data_directory_in_use_is_refused_with_the_owner_named(
     assert up.pid("api") in up.living()
     up.foreground.send_signal(signal.SIGTERM)
     up.wait_until_gone()
-
-
-def _until(
-    holds: Callable[[], bool],
-    explain: Callable[[], str] = lambda: "",
-    seconds: float = 15,
-) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if holds():
-                return
-        except (OSError, ValueError, IndexError):
-            pass  # the file is not there yet
-        assert time.monotonic() < deadline, explain()
-        time.sleep(0.02)
-
-
-def _pids() -> list[int]:
-    return [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
-
-
-def _environment(pid: int) -> list[bytes]:
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return []
