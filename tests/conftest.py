@@ -3,6 +3,7 @@
 Nothing is rolled back or cleaned: rows are committed, and a project sees only its own.
 """
 
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import httpx2
@@ -64,7 +65,15 @@ def stack(database_url: str, redis_url: str, upstream: Upstream) -> Iterator[Sta
         database_url=database_url,
         redis_url=redis_url,
         upstream_url=upstream.base_url,
-        environment={"ASSISTANTS_MAX_FILE_BYTES": str(8 * 1024 * 1024)},
+        environment={
+            "ASSISTANTS_MAX_FILE_BYTES": str(8 * 1024 * 1024),
+            # Short, so that what takes a lease can be waited for.
+            "ASSISTANTS_LEASE_SECONDS": "3",
+            "ASSISTANTS_HEARTBEAT_SECONDS": "1",
+            "ASSISTANTS_SWEEP_SECONDS": "0.5",
+            "ASSISTANTS_SHUTDOWN_SECONDS": "3",
+            "ASSISTANTS_RUN_CONCURRENCY": "50",
+        },
     )
     yield _running_stack
     _running_stack.stop()
@@ -75,6 +84,30 @@ def stack(database_url: str, redis_url: str, upstream: Upstream) -> Iterator[Sta
 def api_url(stack: Stack) -> str:
     """Where the API answers, without `/v1`."""
     return stack.start_api()
+
+
+@pytest.fixture(scope="session")
+def runs_worker(stack: Stack, sandbox_token: None) -> None:
+    """A worker that drives runs. The sandbox may come later, or not at all."""
+    stack.start_worker("runs")
+
+
+@pytest.fixture(scope="session")
+def ingest_worker(stack: Stack) -> None:
+    """A worker that makes files searchable."""
+    stack.start_worker("ingest")
+
+
+@pytest.fixture(scope="session")
+def sandbox_token(stack: Stack) -> None:
+    """The secret that worker and sandbox manager share, there before either starts."""
+    stack.write_sandbox_token()
+
+
+@pytest.fixture(scope="session")
+def sandbox(stack: Stack, sandbox_token: None) -> None:
+    """The sandbox manager. Tests that ask for it are marked `docker`."""
+    stack.start_sandbox(f"test-{services.worker_name()}-{os.getpid()}")
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,10 @@ class Bus:
         )
         # The reader blocks for as long as nothing happens: no socket timeout.
         self._patient: Redis = Redis.from_url(
-            url, socket_connect_timeout=_TIMEOUT_SECONDS
+            url,
+            socket_connect_timeout=_TIMEOUT_SECONDS,
+            socket_timeout=None,
+            socket_keepalive=True,
         )
         self._reader = Reader(self._patient)
         self._away_until = 0.0

@@ -9,7 +9,16 @@ from typing import Literal
 
 import structlog
 
-_QUIET = ("httpx", "httpx2", "httpcore", "openai", "aiohttp.access", "kombu", "amqp")
+_QUIET = (
+    "aiohttp.access",
+    "amqp",
+    # One line a nudge: what a run does is told by the engine.
+    "celery.app.trace",
+    "celery.worker.strategy",
+    "httpx2",
+    "kombu",
+    "openai",
+)
 
 
 def configure_logging(

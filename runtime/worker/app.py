@@ -30,9 +30,9 @@ def _set_up_logging(**_: Any) -> None:
     configure_logging(settings.log_level, settings.log_format)
 
 
-def _start_threads(sender: Any, **_: Any) -> None:
+def _start_threads(instance: Any, **_: Any) -> None:
     # Under `threads` this process does the work; under `prefork` its children do.
-    if _uses_threads(sender):
+    if _uses_threads(instance):
         process.start(settings, drives_runs=True)
 
 
@@ -50,11 +50,12 @@ def _stop_threads(**_: Any) -> None:
 
 
 def _uses_threads(worker: Any) -> bool:
-    return "threads" in str(getattr(worker, "pool_cls", ""))
+    return "thread" in str(worker.pool_cls)
 
 
 signals.setup_logging.connect(_set_up_logging)
-signals.worker_init.connect(_start_threads)
+# Not `worker_init`: it comes before the pool is chosen.
+signals.celeryd_after_setup.connect(_start_threads)
 signals.worker_process_init.connect(_start_child)
 signals.worker_process_shutdown.connect(_stop_child)
 signals.worker_shutting_down.connect(_stop_threads)

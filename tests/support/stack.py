@@ -11,6 +11,7 @@ beneath a failed test.
 """
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
+
+from runtime.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -119,6 +122,56 @@ class Stack:
         url = f"http://127.0.0.1:{port}"
         self.wait_until(f"{name} answers", lambda: _answers(f"{url}/healthz"))
         return url
+
+    def start_worker(
+        self, queue: str, name: str | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start a real Celery worker of `queue`: `runs` or `ingest`; it ends with the
+        stack, or is killed by the test that asked for it. Returns once it is ready."""
+        name = name or f"worker-{queue}"
+        ready = self._logs / f"{name}.log"
+        before = ready.stat().st_size if ready.exists() else 0
+        process = self.start_process(
+            name,
+            [sys.executable, "-m", "runtime", "worker", queue],
+            # "ready" is said at this level only.
+            environment={"ASSISTANTS_LOG_LEVEL": "info"},
+        )
+        self.wait_until(
+            f"{name} is ready",
+            lambda: b" ready." in ready.read_bytes()[before:],
+        )
+        return process
+
+    def start_sandbox(self, instance: str) -> subprocess.Popen[bytes]:
+        """Start the sandbox manager that the workers ask; needs Docker and the image."""
+        settings = self._settings()
+        settings.sockets_dir.mkdir(parents=True, exist_ok=True)
+        address = settings.effective_sandbox_url
+        process = self.start_process(
+            "sandbox",
+            [
+                *(sys.executable, "-m", "sandbox.manager", "--listen", address),
+                *("--token-file", str(settings.sandbox_token_file)),
+                *("--instance", instance, "--warm", "1"),
+            ],
+        )
+        path = Path(address.removeprefix("unix://"))
+        self.wait_until("the sandbox manager listens", path.exists)
+        return process
+
+    def write_sandbox_token(self) -> None:
+        """Make the secret that workers show to the sandbox manager."""
+        path = self._settings().sandbox_token_file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(secrets.token_hex(16))
+
+    def _settings(self) -> Settings:
+        return Settings(data_dir=self.directory / "data")
+
+    def forget(self, process: subprocess.Popen[bytes]) -> None:
+        """A test has ended this process itself: no alarm when it is found dead."""
+        self._processes = {n: p for n, p in self._processes.items() if p is not process}
 
     def wait_until(self, what: str, is_so: Callable[[], bool]) -> None:
         """Wait for something, for at most 30 seconds.
