@@ -10,6 +10,7 @@ the last one. Only a model call itself can happen twice.
 """
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import structlog
@@ -17,7 +18,13 @@ import structlog
 from runtime.db.transaction import DatabaseAway
 from runtime.engine.claim import Claim, ClaimLost, Interruption
 from runtime.engine.engine import Engine
-from runtime.engine.prompt import PromptTooLong, build_request, read_history
+from runtime.engine.patience import patiently
+from runtime.engine.prompt import (
+    History,
+    PromptTooLong,
+    build_request,
+    read_history,
+)
 from runtime.engine.record import Record
 from runtime.engine.sources import images_of, sources_of
 from runtime.engine.takeover import abandon_leftovers
@@ -115,27 +122,24 @@ class Drive:
         for item, step_id in await self._record.open_calls():
             answer = ANSWERERS.get(item.type)
             if answer is not None:
-                await answer(
-                    Call(
-                        engine=self._engine,
-                        record=self._record,
-                        voice=voice,
-                        run=self._claim.run,
-                        item=item,
-                        step_id=step_id,
-                    )
+                call = Call(
+                    engine=self._engine,
+                    record=self._record,
+                    voice=voice,
+                    run=self._claim.run,
+                    item=item,
+                    step_id=step_id,
                 )
+                # Twice does no harm: an output is stored once, and the sandbox answers
+                # a call it knows from its journal.
+                await patiently(partial(answer, call))
         await voice.flush()
         return await self._record.settle_calls()
 
     async def _take_turn(self, voice: Voice) -> Turn:
         """Ask the model; again, when its answer breaks off in the middle."""
         engine, run = self._engine, self._claim.run
-        project = Project(id=run.project_id)
-        async with engine.db.transaction() as session:
-            files = await files_of(session, run) if _runs_code(run) else {}
-            written = await written_of(session, run) if _runs_code(run) else {}
-            history = await read_history(session, project, run, list(files))
+        history, written = await patiently(self._read)
         request = await build_request(run, history, engine.storage)
         own = [item for item in history.items if item.run_pk == run.pk]
         for take in range(_TAKES):
@@ -159,6 +163,17 @@ class Drive:
                 await voice.flush()
                 await self._record.abandon(listener.turn)
         raise AssertionError("the last take returns or raises")
+
+    async def _read(self) -> tuple[History, dict[str, str]]:
+        """What the model is told of, and the files that its answer may link to."""
+        run = self._claim.run
+        async with self._engine.db.transaction() as session:
+            code_files, written = [], {}
+            if _runs_code(run):
+                code_files = list(await files_of(session, run))
+                written = await written_of(session, run)
+            project = Project(id=run.project_id)
+            return await read_history(session, project, run, code_files), written
 
     async def _end_cut(self, turn: Turn) -> None:
         if turn.finish == "content_filter":

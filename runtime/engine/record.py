@@ -4,15 +4,15 @@ Each method is one transaction that shows the claim first, and can be run again:
 would write is keyed, so a commit whose answer was lost is found and not repeated.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import select
 
-from runtime.db.transaction import Database, DatabaseAway, Session
+from runtime.db.transaction import Database, Session
 from runtime.engine.claim import Claim, Shown
+from runtime.engine.patience import patiently
 from runtime.engine.turn import (
     CALL_TYPES,
     Turn,
@@ -32,9 +32,6 @@ from runtime.threads.models import Item, ItemStatus, ItemType
 from runtime.threads.render import render_message
 
 T = TypeVar("T")
-
-_FIRST_PAUSE_SECONDS = 0.2
-_LONGEST_PAUSE_SECONDS = 2.0
 
 # Why a message of an ended run is incomplete.
 _MESSAGE_REASONS = {
@@ -57,15 +54,13 @@ class Record:
         Raises:
             ClaimLost: the run is somebody else's, or has ended.
         """
-        pause = _FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                async with self._claim.shown(self._db) as shown:
-                    done = await work(shown)
-                return done
-            except DatabaseAway:
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+        async def once() -> T:
+            async with self._claim.shown(self._db) as shown:
+                done = await work(shown)
+            return done
+
+        return await patiently(once)
 
     async def complete(self, turn: Turn) -> None:
         """Store the final message, its step and the run's end, all or nothing."""

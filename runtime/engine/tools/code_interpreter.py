@@ -13,7 +13,7 @@ from typing import Any
 from runtime.db.transaction import Session
 from runtime.engine.tools.call import Call
 from runtime.engine.tools.containers import Desk, desk_of, note_files
-from runtime.errors import ApiError
+from runtime.errors import NotFound
 from runtime.files.models import File
 from runtime.files.service import open_content, store_file
 from runtime.runs.models import Run
@@ -96,7 +96,7 @@ async def _put_files(
             continue
         try:
             content = await open_content(call.engine.storage, file)
-        except ApiError:
+        except NotFound:
             continue  # deleted meanwhile: the code will say that it is not there
         await sandbox.put(container.id, epoch, name, content)
         put[name] = file.id

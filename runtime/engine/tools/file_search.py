@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from runtime.db.transaction import Session
+from runtime.db.transaction import DatabaseAway, Session
 from runtime.engine.sources import marker
 from runtime.engine.tools.call import Call
 from runtime.errors import ApiError
@@ -43,6 +43,8 @@ async def search_files(call: Call) -> None:
             max_num_results=options.get("max_num_results", _DEFAULT_RESULTS),
             ranking=_ranking(options),
         )
+    except DatabaseAway:
+        raise
     except (ApiError, ModelFailed) as error:
         await _answer_badly(call, error.message)
         return
