@@ -5,24 +5,18 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import structlog
-
 from runtime.engine.claim import Claims, Interruption
 from runtime.engine.engine import Engine
-from runtime.engine.sweep import end_orphaned_containers, sweep
 from runtime.engine.times import EngineTimes
-from runtime.errors import Unavailable
 from runtime.ingest.pipeline import Ingest
 from runtime.resources import Resources, open_resources
 from runtime.settings import Settings
+from runtime.worker import background
 from runtime.worker.loop import Loop
-from sandbox import SandboxClient, SandboxError
-
-log = structlog.get_logger()
+from sandbox import SandboxClient
 
 loop = Loop()
 
@@ -110,11 +104,7 @@ async def _start(settings: Settings, drives_runs: bool) -> None:
     )
     _process = Process(resources, engine, ingest, closing)
     if drives_runs:
-        _process.background += [
-            asyncio.create_task(_beat(_process)),
-            asyncio.create_task(_hear_cancels(_process)),
-            asyncio.create_task(_sweep(_process)),
-        ]
+        _process.background = background.begin(engine, ingest)
 
 
 def _sandbox(settings: Settings) -> SandboxClient | None:
@@ -144,44 +134,3 @@ async def _stop(seconds: float) -> None:
         task.cancel()
     await asyncio.gather(*stopping.background, return_exceptions=True)
     await stopping.closing.aclose()
-
-
-async def _beat(process: Process) -> None:
-    """Extend all leases, and let it be known that this worker lives."""
-    engine, bus = process.engine, process.resources.bus
-    seconds = engine.times.heartbeat_seconds
-
-    async def beat() -> None:
-        await bus.heartbeat(engine.claims.owner, engine.times.lease_seconds)
-        await engine.claims.extend()
-
-    await _for_ever(beat, seconds)
-
-
-async def _hear_cancels(process: Process) -> None:
-    async for run_id in process.resources.bus.cancels():
-        process.engine.claims.cancel(run_id)
-
-
-async def _sweep(process: Process) -> None:
-    engine = process.engine
-
-    async def tick() -> None:
-        await sweep(engine.db, max_attempts=engine.times.max_attempts)
-        if engine.sandbox is not None:
-            with contextlib.suppress(SandboxError):
-                await end_orphaned_containers(engine.db, engine.sandbox.end)
-
-    await _for_ever(tick, engine.times.sweep_seconds)
-
-
-async def _for_ever(work: Callable[[], Awaitable[None]], seconds: float) -> None:
-    """Do `work` every so often; a failure is logged, and it goes on."""
-    while True:
-        try:
-            await work()
-        except Unavailable:
-            pass  # logged where it was met
-        except Exception:
-            log.exception("background work failed")
-        await asyncio.sleep(seconds)

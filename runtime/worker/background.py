@@ -1,0 +1,76 @@
+"""What a worker process does besides its jobs: beats, listens for cancels, sweeps."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from runtime import jobs
+from runtime.engine.engine import Engine
+from runtime.engine.sweep import end_orphaned_containers, sweep
+from runtime.errors import Unavailable
+from runtime.files.service import remove_bytes
+from runtime.ingest.claim import fail_lost, waiting_count
+from runtime.ingest.pipeline import Ingest
+from runtime.vector_stores.removal import expire_files, expire_stores
+from sandbox import SandboxError
+
+log = structlog.get_logger()
+
+# Expired stores and files, bytes left behind: nobody waits for these.
+_TIDY_SECONDS = 30
+
+
+def begin(engine: Engine, ingest: Ingest) -> list[asyncio.Task[None]]:
+    """Start everything that goes on until the process ends."""
+    times = engine.times
+
+    async def beat() -> None:
+        await engine.bus.heartbeat(engine.claims.owner, times.lease_seconds)
+        await engine.claims.extend()
+
+    async def sweep_runs() -> None:
+        await sweep(engine.db, max_attempts=times.max_attempts)
+
+    async def sweep_files() -> None:
+        await fail_lost(ingest.db, max_attempts=ingest.max_attempts)
+        if await waiting_count(ingest.db):
+            # One is enough: whoever takes it goes on until nothing waits.
+            async with ingest.db.transaction() as session:
+                jobs.enqueue(session, jobs.INGEST_FILES)
+
+    async def tidy() -> None:
+        async with ingest.db.transaction() as session:
+            await expire_stores(session)
+        async with ingest.db.transaction() as session:
+            await expire_files(session)
+        await remove_bytes(ingest.db, ingest.storage)
+        if engine.sandbox is not None:
+            with contextlib.suppress(SandboxError):
+                await end_orphaned_containers(engine.db, engine.sandbox.end)
+
+    return [
+        asyncio.create_task(_for_ever(beat, times.heartbeat_seconds)),
+        asyncio.create_task(_hear_cancels(engine)),
+        asyncio.create_task(_for_ever(sweep_runs, times.sweep_seconds)),
+        asyncio.create_task(_for_ever(sweep_files, times.sweep_seconds)),
+        asyncio.create_task(_for_ever(tidy, _TIDY_SECONDS)),
+    ]
+
+
+async def _hear_cancels(engine: Engine) -> None:
+    async for run_id in engine.bus.cancels():
+        engine.claims.cancel(run_id)
+
+
+async def _for_ever(work: Callable[[], Awaitable[None]], seconds: float) -> None:
+    """Do `work` every so often; a failure is logged, and it goes on."""
+    while True:
+        try:
+            await work()
+        except Unavailable:
+            pass  # logged where it was met
+        except Exception:
+            log.exception("background work failed")
+        await asyncio.sleep(seconds)
