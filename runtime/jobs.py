@@ -76,8 +76,8 @@ class JobSender:
         self._celery: Celery | None = None
         self._sending: set[asyncio.Task[None]] = set()
 
-    def send(self, names: set[str]) -> None:
-        """Ring for each of `names` once, in the background; a failure is logged."""
+    def send(self, names: list[str]) -> None:
+        """Ring for each of `names`, in the background; a failure is logged."""
         task = asyncio.create_task(asyncio.to_thread(self._send, names))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
@@ -89,11 +89,11 @@ class JobSender:
         if self._celery is not None:
             await asyncio.to_thread(self._celery.close)
 
-    def _send(self, names: set[str]) -> None:
+    def _send(self, names: list[str]) -> None:
         try:
             if self._celery is None:
                 self._celery = make_celery(self._redis_url)
             for name in names:
                 self._celery.send_task(name)
         except Exception:
-            log.warning("job not sent", jobs=sorted(names), exc_info=True)
+            log.warning("job not sent", jobs=names, exc_info=True)

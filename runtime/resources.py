@@ -41,7 +41,7 @@ async def open_resources(
 
     async def deliver(outbox: list[Any]) -> None:
         events = [entry for entry in outbox if isinstance(entry, Event)]
-        names = {entry.name for entry in outbox if isinstance(entry, Job)}
+        names = [entry.name for entry in outbox if isinstance(entry, Job)]
         if names:
             jobs.send(names)
         if events:

@@ -20,6 +20,7 @@ log = structlog.get_logger()
 
 # Expired stores and files, bytes left behind: nobody waits for these.
 _TIDY_SECONDS = 30
+_MOST_NUDGES = 16
 
 
 def begin(engine: Engine, ingest: Ingest) -> list[asyncio.Task[None]]:
@@ -35,9 +36,10 @@ def begin(engine: Engine, ingest: Ingest) -> list[asyncio.Task[None]]:
 
     async def sweep_files() -> None:
         await fail_lost(ingest.db, max_attempts=ingest.max_attempts)
-        if await waiting_count(ingest.db):
-            # One is enough: whoever takes it goes on until nothing waits.
-            async with ingest.db.transaction() as session:
+        # Whoever takes a nudge goes on until nothing waits, so a few wake everybody.
+        waiting = min(await waiting_count(ingest.db), _MOST_NUDGES)
+        async with ingest.db.transaction() as session:
+            for _ in range(waiting):
                 jobs.enqueue(session, jobs.INGEST_FILES)
 
     async def tidy() -> None:
