@@ -12,7 +12,7 @@ from runtime.db.transaction import Session
 from runtime.errors import IllegalMove, NotFound
 from runtime.files.service import files_of_ids
 from runtime.projects.models import Project
-from runtime.vector_stores.lookup import get_store, lock_open_store
+from runtime.vector_stores.lookup import get_store, lock_open_store, touch
 from runtime.vector_stores.models import (
     Chunk,
     StoreFile,
@@ -123,6 +123,7 @@ async def attach(
             row.attributes = dict(attachment.attributes)
         rows.append(row)
     await session.flush()
+    await touch(session, store)
     if len(rows) > len(kept):
         jobs.enqueue(session, jobs.INGEST_FILES)
     return rows

@@ -1,13 +1,18 @@
-"""Finding stores: what every other part of this package begins with."""
+"""Finding a store, holding it, keeping it alive: what all else here begins with."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, update
 
 from runtime.db.transaction import Session
 from runtime.errors import IllegalMove, NotFound
 from runtime.projects.models import Project
 from runtime.vector_stores.models import VectorStore
+
+# Activity within a minute of the last is not written down: a store's row is no place
+# for every search to queue at.
+_TOUCH_EVERY = timedelta(minutes=1)
 
 
 def is_expired() -> ColumnElement[bool]:
@@ -86,3 +91,22 @@ async def lock_open_store(session: Session, store: VectorStore) -> None:
             f"Vector store '{store.id}' has expired. Create a new one with its files.",
             code="vector_store_expired",
         )
+
+
+async def touch(session: Session, store: VectorStore) -> None:
+    """Note that a store is in use, which puts its expiry off. An expired one stays so."""
+    await session.execute(
+        update(VectorStore)
+        .where(
+            VectorStore.pk == store.pk,
+            ~is_expired(),
+            VectorStore.last_active_at < func.now() - _TOUCH_EVERY,
+        )
+        .values(
+            last_active_at=func.now(),
+            # Null stays null.
+            expires_at=func.now()
+            + func.make_interval(0, 0, 0, VectorStore.expires_after_days),
+        )
+        .execution_options(synchronize_session=False)
+    )

@@ -169,7 +169,9 @@ class Chunk(HasPk, Base):
     page_from: Mapped[int | None]
     page_to: Mapped[int | None]
     # [[page, offset in content], …] of the pages it lies on, rising; null without pages.
-    page_starts: Mapped[list[list[int]] | None] = mapped_column(JSONB(none_as_null=True))
+    page_starts: Mapped[list[list[int]] | None] = mapped_column(
+        JSONB(none_as_null=True)
+    )
     tokens: Mapped[int]
     lexemes: Mapped[Any] = mapped_column(
         SearchVector,

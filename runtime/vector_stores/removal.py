@@ -1,4 +1,4 @@
-"""Taking away: chunks, files out of stores, files altogether, what stores hold.
+"""Taking away: files out of stores, files altogether, what stores hold.
 
 Locks are taken in one order everywhere: store, file, store files by key, statistics.
 """
@@ -11,25 +11,16 @@ from runtime.files.models import File
 from runtime.files.service import is_live
 from runtime.projects.models import Project
 from runtime.vector_stores.models import (
-    Chunk,
     StoreFile,
     StoreFileStatus,
     StoreLexeme,
     StoreStats,
     VectorStore,
-    Window,
 )
 from runtime.vector_stores.statistics import remove_statistics
 
 # One statement ends within seconds, however large the store.
 _BITE = 5_000
-
-
-async def remove_chunks(session: Session, store_file: StoreFile) -> None:
-    """Take all that ingestion made of a file out of its store. The caller has it locked."""
-    await remove_statistics(session, [store_file.pk])
-    for table in (Window, Chunk):
-        await session.execute(delete(table).where(table.store_file_pk == store_file.pk))
 
 
 async def remove_store_files(session: Session, which: ColumnElement[bool]) -> int:

@@ -16,9 +16,9 @@ from runtime.projects.models import Project
 from runtime.vector_stores.files import add_files
 from runtime.vector_stores.lookup import (
     get_store,
-    is_expired,
     lock_open_store,
     stores_of_ids,
+    touch,
 )
 from runtime.vector_stores.models import StoreFile, VectorStore
 from runtime.vector_stores.removal import cancel_ingestion
@@ -41,10 +41,6 @@ __all__ = [
     "stores_of_ids",
     "touch",
 ]
-
-# Activity within a minute of the last is not written down: a store's row is no place
-# for every search to queue at.
-_TOUCH_EVERY = timedelta(minutes=1)
 
 
 async def create_store(
@@ -145,25 +141,6 @@ async def delete_store(session: Session, project: Project, store_id: str) -> Non
         .values(deleted_at=func.now())
     )
     await cancel_ingestion(session, StoreFile.store_pk == store.pk)
-
-
-async def touch(session: Session, store: VectorStore) -> None:
-    """Note that a store is in use, which puts its expiry off. An expired one stays so."""
-    await session.execute(
-        update(VectorStore)
-        .where(
-            VectorStore.pk == store.pk,
-            ~is_expired(),
-            VectorStore.last_active_at < func.now() - _TOUCH_EVERY,
-        )
-        .values(
-            last_active_at=func.now(),
-            # Null stays null.
-            expires_at=func.now()
-            + func.make_interval(0, 0, 0, VectorStore.expires_after_days),
-        )
-        .execution_options(synchronize_session=False)
-    )
 
 
 async def set_dimensions(session: Session, store: VectorStore, dimensions: int) -> None:

@@ -6,7 +6,6 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
@@ -37,6 +36,7 @@ from runtime.wire.files import (
     ListFilesResponse,
     OpenAIFile,
 )
+from runtime.wire.refusals import explain
 
 router = APIRouter(tags=["files"])
 
@@ -177,7 +177,7 @@ def _fields(form: FormData) -> CreateFileRequest:
     try:
         return CreateFileRequest.from_form(texts)
     except ValidationError as error:
-        raise RequestValidationError(error.errors()) from error
+        raise explain(error.errors()) from error
 
 
 async def _blocks(upload: UploadFile) -> AsyncIterator[bytes]:
