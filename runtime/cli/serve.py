@@ -36,9 +36,12 @@ def up(
 
     Example: ASSISTANTS_PORT=9000 assistants up
     """
-    from runtime.local.foreground import run_in_foreground
+    from runtime.local.import_path import import_path
 
-    raise typer.Exit(run_in_foreground(["--logs"] if logs else []))
+    # In place of this process, under its pid: what only watches needs 14 MB, not 35.
+    argv = [sys.executable, "-P", "-m", "runtime.local.foreground"]
+    environment = {**os.environ, **import_path()}
+    os.execve(sys.executable, [*argv, "--logs"] if logs else argv, environment)
 
 
 def api(

@@ -69,3 +69,7 @@ def _say(words: str) -> None:
         os.write(1, f"{words}\n".encode())
     except OSError:
         return
+
+
+if __name__ == "__main__":
+    sys.exit(run_in_foreground(sys.argv[1:]))
