@@ -17,7 +17,8 @@ _LOOKS_CITED = re.compile(r"【\d+:\d+†[^】]*】")
 _LONGEST_MARKER = 300
 _DATA = "sandbox:/mnt/data/"
 _SANDBOX_LINK = re.compile(r"sandbox:/mnt/data/[^\s)\]\"'>`]+")
-_SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+|\n|$)")
+# Lines of a PDF break within sentences; an empty line ends one.
+_SENTENCE = re.compile(r"\S.*?(?:[.!?]+(?=\s|$)|(?=\n\s*\n)|$)", re.DOTALL)
 _WORD = re.compile(r"\w+")
 
 

@@ -79,15 +79,16 @@ def render_message(item: Item, thread_id: str) -> MessageObject:
 
 def render_part(part: dict[str, Any]) -> MessageContent:
     """A stored content part as the API shows it."""
-    if part["type"] == "image" and "file_id" in part:
-        return MessageContentImageFileObject(
-            type="image_file",
-            image_file=ImageFile(file_id=part["file_id"], detail=part.get("detail")),
-        )
     if part["type"] == "image":
+        # Left out, not null, where the caller said nothing of it.
+        detail = {"detail": part["detail"]} if part.get("detail") else {}
+        if "file_id" in part:
+            return MessageContentImageFileObject(
+                type="image_file",
+                image_file=ImageFile(file_id=part["file_id"], **detail),
+            )
         return MessageContentImageUrlObject(
-            type="image_url",
-            image_url=ImageUrlReference(url=part["url"], detail=part.get("detail")),
+            type="image_url", image_url=ImageUrlReference(url=part["url"], **detail)
         )
     if part["type"] == "refusal":
         return MessageContentRefusalObject(refusal=part["text"])

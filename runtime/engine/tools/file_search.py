@@ -13,8 +13,12 @@ from runtime.gateway import ModelFailed
 from runtime.runs.models import Run
 from runtime.threads.models import Thread
 from runtime.vector_stores.models import VectorStore
-from runtime.vector_stores.search import Hit, search, wait_until_ready
-from runtime.wire.vector_stores import RankingOptions
+from runtime.vector_stores.search import (
+    Hit,
+    RankingOptions,
+    search,
+    wait_until_ready,
+)
 
 _DEFAULT_RESULTS = 20
 _MOST_RESULTS = 50
