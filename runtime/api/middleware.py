@@ -13,11 +13,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from runtime.api.errors import render_error
 from runtime.errors import ApiError, TooLarge, Unauthenticated
 from runtime.ids import new_id
+from runtime.observability.metrics import HTTP_REQUESTS, HTTP_SECONDS
 
 _MEGABYTE = 1024 * 1024
 _LARGEST_JSON_BYTES = 32 * _MEGABYTE
 # What a multipart body holds beside the file itself.
 _FORM_BYTES = _MEGABYTE
+_METHODS = frozenset({"GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH"})
 
 
 class Envelope:
@@ -37,16 +39,25 @@ class Envelope:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                elapsed_ms = (time.perf_counter() - started) * 1000
+                seconds = time.perf_counter() - started
                 headers["x-request-id"] = request_id
-                headers["openai-processing-ms"] = str(round(elapsed_ms))
+                headers["openai-processing-ms"] = str(round(seconds * 1000))
                 headers["openai-version"] = "2020-10-01"
+                _count(scope, message["status"], seconds)
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_headers)
         finally:
             structlog.contextvars.unbind_contextvars("request_id")
+
+
+def _count(scope: Scope, status: int, seconds: float) -> None:
+    # The template, not the path: ids would make a series each.
+    route = getattr(scope.get("route"), "path", "none")
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    HTTP_REQUESTS.labels(method, route, status).inc()
+    HTTP_SECONDS.labels(route).observe(seconds)
 
 
 class Gate:

@@ -6,7 +6,7 @@ to be is in `creation.py`, how it ends in `ending.py`.
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from runtime import jobs
 from runtime.db.paging import Cursor, Page, fetch_page
@@ -189,3 +189,13 @@ async def delete_thread(session: Session, project: Project, thread_id: str) -> N
         if run.status is not RunStatus.CANCELLING:
             await _cancel(session, run)
     await threads.delete_thread(session, thread)
+
+
+async def count_live(session: Session) -> dict[RunStatus, int]:
+    """How many runs there are of each status that is no end, in all projects."""
+    counted = await session.execute(
+        select(Run.status, func.count())
+        .where(Run.status.in_(lifecycle.LIVE))
+        .group_by(Run.status)
+    )
+    return dict.fromkeys(lifecycle.LIVE, 0) | {status: n for status, n in counted}

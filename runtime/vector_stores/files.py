@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from runtime import jobs
 from runtime.db.paging import Cursor, Page, fetch_page
@@ -22,6 +22,7 @@ from runtime.vector_stores.models import (
 from runtime.vector_stores.removal import remove_store_files
 from runtime.wire.vector_stores import (
     ChunkingStrategyRequestParam,
+    CreateVectorStoreFileRequest,
     StaticChunkingStrategyRequestParam,
 )
 
@@ -40,6 +41,15 @@ class Attachment:
     file_id: str
     chunking: ChunkingStrategyRequestParam | None = None
     attributes: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, asked: CreateVectorStoreFileRequest) -> Self:
+        """As a request says it."""
+        return cls(
+            file_id=asked.file_id,
+            chunking=asked.chunking_strategy,
+            attributes=asked.attributes,
+        )
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -256,3 +266,11 @@ async def _pieces(session: Session, row: StoreFile) -> AsyncIterator[str]:
         if end > reached:
             yield content[max(0, reached - start) :]
             reached = end
+
+
+async def count_in_progress(session: Session) -> int:
+    """How many files are being read into stores, in all projects."""
+    reading = select(func.count()).where(
+        StoreFile.status == StoreFileStatus.IN_PROGRESS
+    )
+    return await session.scalar(reading) or 0

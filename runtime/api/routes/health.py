@@ -4,8 +4,11 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from runtime.api.deps import ResourcesDep
+from runtime.api.deps import ResourcesDep, Session
 from runtime.errors import Unavailable
+from runtime.observability.metrics import FILES_WAITING, RUNS_LIVE
+from runtime.runs.service import count_live
+from runtime.vector_stores.files import count_in_progress
 
 router = APIRouter(tags=["health"])
 
@@ -35,6 +38,9 @@ async def readyz(resources: ResourcesDep) -> JSONResponse:
 
 
 @router.get("/metrics")
-async def metrics() -> Response:
+async def metrics(session: Session) -> Response:
     """Prometheus' text format."""
+    for status, count in (await count_live(session)).items():
+        RUNS_LIVE.labels(status.value).set(count)
+    FILES_WAITING.set(await count_in_progress(session))
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
