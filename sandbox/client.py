@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from sandbox import errors, link, protocol
-from sandbox.errors import SandboxError, SandboxUnavailable
+from sandbox.errors import FileRefused, SandboxError, SandboxUnavailable
 from sandbox.link import Link, LinkBroken, Message
 from sandbox.outcome import Health, Outcome, Session, read_outcome, read_sizes
 
@@ -62,6 +62,8 @@ class SandboxClient:
             FileRefused: no usable name (see `safe_name`), or no room.
             SessionLost: the container of `epoch` is gone.
         """
+        if not protocol.is_clean_name(name):
+            raise FileRefused("This is not a usable file name.")
         place = {"do": "put", "session": session_id, "epoch": epoch, "name": name}
         async with self._request(place) as connection:
             await _send_all(connection, data)

@@ -23,8 +23,7 @@ log = logging.getLogger("sandbox")
 
 _HELLO_SECONDS = 20.0
 _REPLY_SECONDS = 30.0
-# Beyond the code's own limit: interrupting, killing, sending pictures. A guest that has
-# not answered by then cannot be trusted to answer at all.
+# Beyond the code's own limit: interrupting, killing, sending pictures.
 _OVERDUE_SECONDS = protocol.INTERRUPT_GRACE_SECONDS + 20.0
 _MULTIPLEX_HEAD_BYTES = 8
 _STDERR_KEPT_BYTES = 2000
@@ -32,6 +31,10 @@ _STDERR_KEPT_BYTES = 2000
 
 class StreamLost(SandboxError):
     """The attach stream broke: the container has ended, or the engine has gone away."""
+
+
+class Overdue(StreamLost):
+    """The guest did not answer in time: it cannot be trusted to answer at all."""
 
 
 class Container:
@@ -119,7 +122,8 @@ class Container:
         """Run code under `call_id`; a call that the guest has journalled is not run again.
 
         Raises:
-            StreamLost: the stream broke, or the guest is overdue; it may have run.
+            StreamLost: the stream broke; the code may have run.
+            Overdue: the guest keeps silent long after the limit.
         """
         fields = {"call": call_id, "code": code, "timeout_seconds": timeout_seconds}
         images: list[bytes] = []
@@ -228,7 +232,7 @@ class Container:
                     raise FileRefused(_reason(frame))
                 yield frame
         except TimeoutError:
-            raise StreamLost("the guest did not answer in time") from None
+            raise Overdue("the guest did not answer in time") from None
         except OSError as error:
             raise StreamLost(self._why_lost()) from error
         finally:
@@ -287,7 +291,7 @@ def engine_trouble(error: EngineAway | EngineRefused) -> SandboxUnavailable:
     if isinstance(error, EngineAway):
         remedy = "start Docker, or point DOCKER_HOST at an engine that runs"
         return SandboxUnavailable(f"Code cannot be run: {error}; {remedy}.")
-    if error.status == 404:
+    if "No such image" in str(error):
         remedy = "run `assistants sandbox build`"
         return SandboxUnavailable(f"Code cannot be run: {error}; {remedy}.")
     return SandboxUnavailable(f"Code cannot be run: the engine says: {error}")

@@ -112,6 +112,8 @@ def _has_systemd() -> bool:
 
 async def _start_daemon(root: list[str]) -> None:
     """Start dockerd in a session of its own: it outlives us and our terminal."""
+    # Leader of its session already, setsid has to fork: what asyncio holds ends at once,
+    # and is not killed with our event loop.
     command = f"exec dockerd >>{_LOG} 2>&1 </dev/null"
     await asyncio.create_subprocess_exec(
         *(*root, "setsid", "sh", "-c", command), start_new_session=True

@@ -19,13 +19,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from sandbox import link, protocol
 from sandbox.container import engine_trouble
 from sandbox.docker_http import Docker, EngineAway, EngineRefused
-from sandbox.errors import FileRefused, SandboxError
+from sandbox.errors import SandboxError
 from sandbox.link import Link, LinkBroken, Message
 from sandbox.outcome import Outcome
 from sandbox.pool import Pool
@@ -118,7 +117,7 @@ class Manager:
             return request
         log.warning("request refused: wrong token")
         words = "The sandbox manager does not accept this token."
-        await connection.send({"error": "SandboxError", "message": words})
+        await _send_error(connection, SandboxError(words))
         return None
 
     async def _answer(self, connection: Link, request: Message) -> None:
@@ -128,18 +127,12 @@ class Manager:
                 raise SandboxError("The sandbox manager does not know this request.")
             await handler(self, connection, request)
         except SandboxError as error:
-            await connection.send(
-                {"error": type(error).__name__, "message": str(error)}
-            )
+            await _send_error(connection, error)
         except (EngineAway, EngineRefused) as error:
-            trouble = engine_trouble(error)
-            await connection.send(
-                {"error": type(trouble).__name__, "message": str(trouble)}
-            )
+            await _send_error(connection, engine_trouble(error))
         except (KeyError, TypeError, ValueError):
-            log.warning("malformed request do=%s", request.get("do"))
             words = "The request to the sandbox manager is not well formed."
-            await connection.send({"error": "SandboxError", "message": words})
+            await _send_error(connection, SandboxError(words))
 
     async def _open(self, connection: Link, request: Message) -> None:
         session = await self._pool.open(str(request["session"]))
@@ -182,13 +175,16 @@ class Manager:
         await connection.send({})
 
     async def _put(self, connection: Link, request: Message) -> None:
-        name = str(request["name"])
-        if not protocol.is_clean_name(name):
-            raise FileRefused("This is not a usable file name.")
-        async with self._pool.using(
-            str(request["session"]), str(request["epoch"])
-        ) as container:
-            await container.put(name, connection.blobs())
+        blobs = connection.blobs()
+        session_id, epoch = str(request["session"]), str(request["epoch"])
+        try:
+            async with self._pool.using(session_id, epoch) as container:
+                await container.put(str(request["name"]), blobs)
+        except SandboxError:
+            # Hanging up on someone who still speaks would lose our answer.
+            async for _ in blobs:
+                pass
+            raise
         await connection.send({})
 
     async def _read(self, connection: Link, request: Message) -> None:
@@ -209,6 +205,10 @@ class Manager:
         await self._pool.check()
         words = f"Docker {version['Version']} answers and every restriction holds."
         await connection.send({"sentences": [words]})
+
+
+async def _send_error(connection: Link, error: SandboxError) -> None:
+    await connection.send({"error": type(error).__name__, "message": str(error)})
 
 
 _HANDLERS: dict[str, Callable[[Manager, Link, Message], Awaitable[None]]] = {
@@ -289,7 +289,7 @@ def _built_image() -> str:
     return image_name()
 
 
-def main(arguments: list[str] | None = None) -> Any:
+def main(arguments: list[str] | None = None) -> None:
     """The command's own entry."""
     settings = parse(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")

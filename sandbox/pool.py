@@ -8,12 +8,15 @@ engine apart.
 
 import asyncio
 import hashlib
+import json
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
+from weakref import WeakValueDictionary
 
-from sandbox.container import Container, StreamLost, engine_trouble
+from sandbox.container import Container, Overdue, StreamLost, engine_trouble
 from sandbox.docker_http import Docker, EngineAway, EngineRefused
 from sandbox.errors import SandboxUnavailable, SessionLost
 from sandbox.limits import LABEL_INSTANCE
@@ -28,7 +31,7 @@ class Pool:
         self._docker = docker
         self._settings = settings
         self._sessions: OrderedDict[str, Container] = OrderedDict()  # oldest use first
-        self._opening: dict[str, asyncio.Lock] = {}
+        self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._warm = WarmContainers(docker, settings)
         self._adopted = asyncio.Lock()
         self._has_adopted = False
@@ -52,7 +55,6 @@ class Pool:
             if container is not None:
                 await self._forget(key)
             container = await self._assign(key)
-        self._opening.pop(key, None)
         self._warm.want()
         return Session(container.epoch, True, {})
 
@@ -101,17 +103,23 @@ class Pool:
         """Run code, one call at a time per session. See `SandboxClient.execute`."""
         async with self.using(session_id, epoch) as container, container.turn:
             try:
-                return await container.execute(call_id, code, timeout_seconds)
-            except StreamLost:
-                if not await self._reattach(container):
-                    await self._forget(_key(session_id))
-                    return _CRASHED
-            try:
-                # The same call id: what ran is answered from the guest's journal.
-                return await container.execute(call_id, code, timeout_seconds)
-            except StreamLost:
+                return await self._execute(container, call_id, code, timeout_seconds)
+            except StreamLost as error:
                 await self._forget(_key(session_id))
-                return _CRASHED
+                return _OVERDUE if isinstance(error, Overdue) else _CRASHED
+
+    async def _execute(
+        self, container: Container, call_id: str, code: str, timeout_seconds: float
+    ) -> Outcome:
+        try:
+            return await container.execute(call_id, code, timeout_seconds)
+        except Overdue:
+            raise
+        except StreamLost:
+            if not await self._reattach(container):
+                raise
+        # The same call id: what ran is answered from the guest's journal.
+        return await container.execute(call_id, code, timeout_seconds)
 
     async def interrupt(self, session_id: str, call_id: str) -> None:
         """Stop a running call; one that is not running is no error."""
@@ -122,9 +130,7 @@ class Pool:
                 await container.interrupt(call_id)
 
     async def _reattach(self, container: Container) -> bool:
-        """Whether a broken stream could be opened again; a stuck guest's is not broken."""
-        if container.is_attached:
-            return False
+        """Whether a broken stream could be opened again, to the same guest."""
         try:
             if not await container.is_running():
                 return False
@@ -135,7 +141,7 @@ class Pool:
         return True
 
     async def _is_usable(self, container: Container) -> bool:
-        if self._is_expired(container):
+        if self._is_expired(container) and not container.busy:
             return False
         return container.is_attached or await self._reattach(container)
 
@@ -230,12 +236,8 @@ class Pool:
             self._has_adopted = True
 
     async def _adopt_all(self) -> None:
-        label = f"{LABEL_INSTANCE}={self._settings.instance}"
-        query = {"all": 1, "filters": f'{{"label": ["{label}"]}}'}
-        prefix = self._settings.name("")
-        for found in await self._docker.request("GET", "/containers/json", query=query):
+        for key, found in await self._find_all():
             container = Container(self._docker, found["Id"], float(found["Created"]))
-            key = found["Names"][0].lstrip("/").removeprefix(prefix)
             if (
                 key.startswith(WARM)
                 or found["Image"] != self._settings.image
@@ -246,17 +248,37 @@ class Pool:
             else:
                 self._sessions[key] = container
 
+    async def _find_all(self) -> list[tuple[str, dict[str, Any]]]:
+        """The containers of this instance as the engine knows them, by their keys."""
+        label = f"{LABEL_INSTANCE}={self._settings.instance}"
+        query = {"all": 1, "filters": json.dumps({"label": [label]})}
+        found = await self._docker.request("GET", "/containers/json", query=query)
+        prefix = "/" + self._settings.name("")
+        return [(each["Names"][0].removeprefix(prefix), each) for each in found]
+
     async def close(self, *, keep_sessions: bool) -> None:
         """Remove the warm containers and, unless they are kept, those of sessions."""
-        leaving = [] if keep_sessions else list(self._sessions.values())
-        await asyncio.gather(
-            self._warm.close(), *(container.remove() for container in leaving)
-        )
+        await self._warm.close()
+        with suppress(EngineAway, EngineRefused):
+            leaving = [
+                Container(self._docker, found["Id"], 0.0).remove()
+                for key, found in await self._find_all()
+                if key.startswith(WARM) or not keep_sessions
+            ]
+            await asyncio.gather(*leaving)
 
 
 _CRASHED = Outcome(
     status="crashed",
     logs="[The sandbox ended unexpectedly: all variables were lost.]",
+    variables_lost=True,
+)
+
+# The guest keeps its own limit; this is the host's, should the guest be stuck.
+_OVERDUE = Outcome(
+    status="timeout",
+    logs="[Stopped: the sandbox did not keep its time limit and was removed: "
+    "all variables were lost.]",
     variables_lost=True,
 )
 

@@ -85,6 +85,7 @@ class WarmContainers:
         self._held: list[Container] = []
         self._filling: asyncio.Task[None] | None = None
         self._wanted_at: float | None = None
+        self._is_closing = False
 
     def __len__(self) -> int:
         return len(self._held)
@@ -116,11 +117,13 @@ class WarmContainers:
             self._fill_later()
 
     async def close(self) -> None:
-        """Remove all, also one that is being started."""
+        """Start no more, and wait for the one that is being started.
+
+        Cancelling would leave a container behind of which nobody has heard yet.
+        """
+        self._is_closing = True
         if self._filling is not None:
-            self._filling.cancel()
             await asyncio.wait([self._filling])
-        await asyncio.gather(*(container.remove() for container in self._held))
 
     def _is_old(self, container: Container) -> bool:
         # Half a life, so that whoever gets it has the other half at least.
@@ -132,7 +135,7 @@ class WarmContainers:
 
     async def _fill(self) -> None:
         try:
-            while len(self._held) < self._settings.warm:
+            while len(self._held) < self._settings.warm and not self._is_closing:
                 container = await start(self._docker, self._settings)
                 self._held.append(container)
                 await container.preload()

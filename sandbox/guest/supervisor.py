@@ -31,7 +31,8 @@ from sandbox.guest.folder import Folder, FolderError
 from sandbox.guest.seat import WorkerSeat
 
 _PR_SET_DUMPABLE = 4
-_TICK_SECONDS = 0.25
+_TICK_SECONDS = 0.25  # while something is under way: limits are kept to this
+_IDLE_TICK_SECONDS = 5.0
 _MAX_WAITING_CALLS = 4
 
 
@@ -72,7 +73,9 @@ class Supervisor:
     def serve(self) -> None:
         """Answer until the host hangs up or our time is over."""
         while True:
-            for key, _ in self._selector.select(_TICK_SECONDS):
+            is_idle = self._call is None and self._worker.is_ready
+            tick = _IDLE_TICK_SECONDS if is_idle else _TICK_SECONDS
+            for key, _ in self._selector.select(tick):
                 handler: Callable[[], None] = key.data
                 handler()
             self._keep_time(time.monotonic())

@@ -4,7 +4,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from runtime.cli.output import CommandFailed
+from runtime.cli.sandbox import app
 from sandbox import SandboxClient, SandboxUnavailable
 from sandbox.build import BuildFailed, build_image
 from sandbox.docker_http import Docker, EngineAway
@@ -65,3 +68,28 @@ async def test_a_manager_finds_an_engine_that_comes_back(
         assert (await client.open("s")).fresh
     finally:
         await asyncio.wait_for(manager.stop(), 5)
+
+
+def test_every_command_of_the_sandbox_explains_itself_with_an_example() -> None:
+    for command in ("build", "prune", "serve"):
+        result = CliRunner().invoke(app, [command, "--help"])
+
+        assert result.exit_code == 0
+        assert f"Example: assistants sandbox {command}" in result.output
+
+
+@pytest.mark.docker
+def test_the_build_command_says_which_image_is_ready(image: str) -> None:
+    result = CliRunner().invoke(app, ["build"])
+
+    assert result.exit_code == 0
+    assert image in result.output
+
+
+def test_a_build_that_fails_says_why_in_a_sentence() -> None:
+    arguments = ["build", "--docker-host", "unix:///nowhere/docker.sock"]
+
+    result = CliRunner().invoke(app, arguments)
+
+    assert isinstance(result.exception, CommandFailed)
+    assert "no Docker engine answers" in str(result.exception)

@@ -140,6 +140,25 @@ async def test_a_file_put_again_replaces_the_first(cells: Cells) -> None:
     assert await cells.read("a") == b"second"
 
 
+async def test_a_file_that_cannot_be_put_is_refused(cells: Cells) -> None:
+    await cells.run("import os; os.mkdir('folder')")
+
+    for name in ("a/b", "..", "nul\x00", "folder"):
+        with pytest.raises(FileRefused):
+            await cells.put(name, b"data")
+
+    assert (await cells.run("os.listdir()")).logs == "['folder']\n"
+
+
+async def test_a_file_for_which_there_is_no_room_leaves_nothing(cells: Cells) -> None:
+    await cells.run("open('full', 'wb').write(bytes(505 << 20))")
+
+    with pytest.raises(FileRefused, match="no space left"):
+        await cells.put("more", bytes(10 << 20))
+
+    assert (await cells.run("import os; os.listdir()")).logs == "['full']\n"
+
+
 async def test_a_missing_file_is_refused(cells: Cells) -> None:
     with pytest.raises(FileRefused):
         await cells.read("missing")

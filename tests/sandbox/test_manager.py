@@ -79,7 +79,7 @@ async def test_an_ended_session_is_lost_and_opens_anew(cells: Cells) -> None:
     with pytest.raises(SessionLost):
         await cells.run("1")
     with pytest.raises(SessionLost):
-        await cells.put("a", b"")
+        await cells.put("a", bytes(5 << 20))
     with pytest.raises(SessionLost):
         await cells.read("a")
     assert (await cells.client.open(cells.session_id)).fresh
@@ -232,6 +232,21 @@ async def test_a_stopped_manager_leaves_sessions_only_when_told_to(
     await own_manager.stop()
 
     assert await _containers(docker, own_manager) == []
+    await own_manager.start()
+
+
+async def test_stopping_while_containers_are_being_started_leaves_none(
+    own_manager: ManagerProcess, docker: Docker
+) -> None:
+    await own_manager.stop()
+    own_manager.options = ("--warm", "3")
+    for pause in (0.0, 0.1, 0.2):
+        await own_manager.start()
+        await SandboxClient(own_manager.url, TOKEN).open("s")
+        await asyncio.sleep(pause)
+        await asyncio.wait_for(own_manager.stop(), 5)
+
+        assert await _containers(docker, own_manager) == []
     await own_manager.start()
 
 

@@ -1,0 +1,1 @@
+"""What runs inside the container. Imports nothing of ours but `sandbox.protocol`."""
