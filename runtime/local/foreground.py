@@ -9,18 +9,21 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from types import FrameType
 
 from runtime.local.import_path import import_path
 from runtime.local.processes import adopt_orphans, end_children
 
 _PATIENCE_SECONDS = 5.0
+# Signals closer together are one wish: `make` passes on what its group got already.
+_ONE_WISH_SECONDS = 0.4
 
 
 def run_in_foreground(arguments: list[str], *, module: str = "runtime.local.up") -> int:
     """Run the supervisor until it has stopped everything; its exit status.
 
-    The first SIGINT, SIGTERM or SIGHUP stops in order, the second at once.
+    The first SIGINT, SIGTERM or SIGHUP stops in order, a second one at once.
 
     Args:
         arguments: for the supervisor, after its lifeline.
@@ -36,31 +39,42 @@ def run_in_foreground(arguments: list[str], *, module: str = "runtime.local.up")
         env={**os.environ, **import_path()},
     )
     os.close(lifeline)
-    _pass_on_signals(supervisor)
+    wishes = _pass_on_signals(supervisor)
     try:
         status = supervisor.wait()
-        if status < 0:
-            _say("The supervisor was killed; stopping everything it had started …")
-        return status if status >= 0 else 1
+        if status >= 0:
+            return status
+        if wishes:
+            # Asked before it could listen, or asked twice: that is what it died of.
+            _say("Stopped.")
+            return 0
+        _say("The supervisor was killed; stopping everything it had started …")
+        return 1
     finally:
-        end_children(patience_seconds=_PATIENCE_SECONDS)
+        end_children(patience_seconds=0 if len(wishes) > 1 else _PATIENCE_SECONDS)
         os.close(ours)
 
 
-def _pass_on_signals(supervisor: subprocess.Popen[bytes]) -> None:
-    asked = False
+def _pass_on_signals(supervisor: subprocess.Popen[bytes]) -> list[float]:
+    """Hand on the wish to stop; the list fills with the moments it was uttered."""
+    wishes: list[float] = []
 
     def pass_on(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if not asked:
+        now = time.monotonic()
+        if not wishes:
             _say("\nStopping … (once more to stop at once)")
-        supervisor.send_signal(signal.SIGQUIT if asked else signal.SIGTERM)
-        asked = True
+            supervisor.send_signal(signal.SIGTERM)
+        elif now - wishes[-1] > _ONE_WISH_SECONDS:
+            supervisor.send_signal(signal.SIGQUIT)
+        else:
+            return
+        wishes.append(now)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # `nohup` has SIGHUP ignored, and means it.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, pass_on)
+    return wishes
 
 
 def _say(words: str) -> None:

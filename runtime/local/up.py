@@ -33,7 +33,7 @@ from runtime.settings import Settings
 
 _READY_SECONDS = 60.0
 # Whether code can be run is told with the rest if it is known this soon.
-_CODE_SECONDS = 1.0
+_CODE_SECONDS = 0.3
 
 
 def main() -> int:

@@ -65,6 +65,7 @@ def main() -> int:
     except CannotStart as failure:
         say(f"cannot start: {failure}")
         return 1
+    say("Stopped.")
     return 0
 
 

@@ -110,11 +110,23 @@ def test_a_second_ctrl_c_does_not_wait(data_dir: Path) -> None:
 
     began = time.monotonic()
     up.foreground.send_signal(signal.SIGINT)
-    time.sleep(0.2)
+    up.foreground.send_signal(signal.SIGTERM)  # as make passes it on: no second wish
+    time.sleep(0.6)
+    assert up.foreground.poll() is None
     up.foreground.send_signal(signal.SIGINT)
 
     up.wait_until_gone()
     assert time.monotonic() - began < 1.5
+
+
+def test_ctrl_c_before_the_supervisor_listens_is_no_failure(data_dir: Path) -> None:
+    up = Up(data_dir, [_serving("api")])
+    until(lambda: _watches(up.foreground.pid))
+
+    os.killpg(up.foreground.pid, signal.SIGINT)
+
+    assert up.wait_until_gone() == 0
+    assert up.output.read_text().endswith("Stopped.\n")
 
 
 def test_nothing_stays_when_the_supervisor_is_killed(data_dir: Path) -> None:
@@ -233,3 +245,10 @@ def test_a_data_directory_in_use_is_refused_with_the_owner_named(
     assert up.pid("api") in up.living()
     up.foreground.send_signal(signal.SIGTERM)
     up.wait_until_gone()
+
+
+def _watches(pid: int) -> bool:
+    """Whether the foreground handles signals itself: Python alone leaves SIGHUP be."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+    return bool(caught & 1 << (signal.SIGHUP - 1))
