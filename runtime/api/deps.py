@@ -11,6 +11,7 @@ from runtime.errors import Unauthenticated
 from runtime.projects.models import Project
 from runtime.projects.service import authenticate
 from runtime.resources import Resources
+from runtime.vector_stores.models import StoreFileStatus
 from runtime.wire.paging import (
     DEFAULT_FILES_LIMIT,
     DEFAULT_LIMIT,
@@ -94,3 +95,4 @@ FilesCursor = Annotated[Cursor, Depends(_files_cursor)]
 
 # What a list or a run may be asked to show in full; a repeated key with brackets.
 Include = Annotated[list[RunInclude] | None, Query(alias="include[]")]
+StoreFileFilter = Annotated[StoreFileStatus | None, Query(alias="filter")]

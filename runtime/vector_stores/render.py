@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from runtime.clock import now, unix
+from runtime.db.paging import Page
 from runtime.vector_stores.counts import Counts
 from runtime.vector_stores.models import (
     FileBatch,
@@ -12,6 +13,7 @@ from runtime.vector_stores.models import (
     VectorStore,
 )
 from runtime.wire.vector_stores import (
+    ListVectorStoreFilesResponse,
     StaticChunkingStrategy,
     StaticChunkingStrategyResponseParam,
     VectorStoreExpirationAfter,
@@ -65,6 +67,16 @@ def render_store_file(row: StoreFile, store_id: str) -> VectorStoreFileObject:
             )
         ),
         attributes=row.attributes,
+    )
+
+
+def render_store_files(
+    page: Page[StoreFile], store_id: str
+) -> ListVectorStoreFilesResponse:
+    """A page of the files of a store, or of a batch in it."""
+    return ListVectorStoreFilesResponse.of(
+        [render_store_file(row, store_id) for row in page.data],
+        has_more=page.has_more,
     )
 
 

@@ -2,20 +2,19 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Request
+from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
+from runtime.api.authorized import Caller
 from runtime.api.deps import (
     CurrentProject,
     FilesCursor,
     ResourcesDep,
     Session,
-    bearer_secret,
 )
 from runtime.errors import (
     ApiError,
@@ -26,8 +25,6 @@ from runtime.errors import (
 from runtime.files import service as files
 from runtime.files.models import File
 from runtime.files.render import render_file
-from runtime.projects.models import Project
-from runtime.projects.service import authenticate
 from runtime.resources import Resources
 from runtime.vector_stores.removal import delete_file_everywhere
 from runtime.wire.files import (
@@ -44,17 +41,6 @@ _BLOCK_BYTES = 256 * 1024
 _MEGABYTE = 1024 * 1024
 # purpose, expires_after[anchor], expires_after[seconds], and room to be told of others.
 _MAX_FIELDS = 20
-
-
-async def _caller(
-    resources: ResourcesDep, secret: Annotated[str, Depends(bearer_secret)]
-) -> Project:
-    async with resources.db.transaction() as session:
-        return await authenticate(session, secret)
-
-
-# For addresses that move bytes: no transaction stays open while they travel.
-Caller = Annotated[Project, Depends(_caller)]
 
 
 @router.post("/files")

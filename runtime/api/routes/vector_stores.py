@@ -1,31 +1,32 @@
-"""`/vector_stores`: stores, their files, and batches of files."""
+"""`/vector_stores`: stores, their files, and search. Batches: `file_batches.py`."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from runtime import db
-from runtime.api.deps import CurrentProject, ListCursor, ResourcesDep, Session
-from runtime.db.paging import Page
-from runtime.vector_stores import batches
+from runtime.api.authorized import Caller
+from runtime.api.deps import (
+    CurrentProject,
+    ListCursor,
+    ResourcesDep,
+    Session,
+    StoreFileFilter,
+)
 from runtime.vector_stores import files as store_files
 from runtime.vector_stores import service as stores
-from runtime.vector_stores.counts import count_batch, count_files
+from runtime.vector_stores.counts import count_files
 from runtime.vector_stores.files import Attachment
+from runtime.vector_stores.hits import render_hits
 from runtime.vector_stores.models import (
-    FileBatch,
-    StoreFile,
-    StoreFileStatus,
     VectorStore,
 )
 from runtime.vector_stores.render import (
-    render_batch,
     render_store,
     render_store_file,
+    render_store_files,
     render_text,
 )
+from runtime.vector_stores.search import RankingOptions, search
 from runtime.wire.vector_stores import (
-    CreateVectorStoreFileBatchRequest,
     CreateVectorStoreFileRequest,
     CreateVectorStoreRequest,
     DeleteVectorStoreFileResponse,
@@ -34,15 +35,14 @@ from runtime.wire.vector_stores import (
     ListVectorStoresResponse,
     UpdateVectorStoreFileAttributesRequest,
     UpdateVectorStoreRequest,
-    VectorStoreFileBatchObject,
     VectorStoreFileContentResponse,
     VectorStoreFileObject,
     VectorStoreObject,
+    VectorStoreSearchRequest,
+    VectorStoreSearchResultsPage,
 )
 
 router = APIRouter(prefix="/vector_stores", tags=["vector stores"])
-
-StatusFilter = Annotated[StoreFileStatus | None, Query(alias="filter")]
 
 
 @router.post("")
@@ -122,7 +122,7 @@ async def create_store_file(
     """Put a file into a store."""
     store = await stores.get_store(session, project, vector_store_id)
     [row] = await store_files.attach(
-        session, project, store, [_attachment(body)], param="file_id"
+        session, project, store, [Attachment.of(body)], param="file_id"
     )
     return render_store_file(row, vector_store_id)
 
@@ -133,13 +133,13 @@ async def list_store_files(
     project: CurrentProject,
     session: Session,
     cursor: ListCursor,
-    status: StatusFilter = None,
+    status: StoreFileFilter = None,
 ) -> ListVectorStoreFilesResponse:
     """The files of a store."""
     page = await store_files.list_store_files(
         session, project, vector_store_id, cursor, status
     )
-    return _listed(page, vector_store_id)
+    return render_store_files(page, vector_store_id)
 
 
 @router.get("/{vector_store_id}/files/{file_id}")
@@ -185,92 +185,32 @@ async def read_store_file(
     )
 
 
-@router.post("/{vector_store_id}/file_batches")
-async def create_batch(
+@router.post("/{vector_store_id}/search")
+async def search_store(
     vector_store_id: str,
-    body: CreateVectorStoreFileBatchRequest,
-    project: CurrentProject,
-    session: Session,
-) -> VectorStoreFileBatchObject:
-    """Put files into a store together."""
-    batch = await batches.create_batch(
-        session,
+    body: VectorStoreSearchRequest,
+    project: Caller,
+    resources: ResourcesDep,
+) -> VectorStoreSearchResultsPage:
+    """Find the chunks that answer a question best."""
+    async with resources.db.transaction() as session:
+        store = await stores.get_store(session, project, vector_store_id)
+    options = body.ranking_options
+    hits = await search(
+        resources.db,
+        resources.gateway,
         project,
-        vector_store_id,
-        _attachments(body),
-        param="files" if body.file_ids is None else "file_ids",
+        [store],
+        body.query,
+        max_num_results=body.max_num_results,
+        filters=body.filters,
+        ranking=RankingOptions(score_threshold=options.score_threshold)
+        if options
+        else None,
     )
-    return await _shown_batch(session, batch, vector_store_id)
-
-
-@router.get("/{vector_store_id}/file_batches/{batch_id}")
-async def get_batch(
-    vector_store_id: str, batch_id: str, project: CurrentProject, session: Session
-) -> VectorStoreFileBatchObject:
-    """One batch."""
-    batch = await batches.get_batch(session, project, vector_store_id, batch_id)
-    return await _shown_batch(session, batch, vector_store_id)
-
-
-@router.post("/{vector_store_id}/file_batches/{batch_id}/cancel")
-async def cancel_batch(
-    vector_store_id: str, batch_id: str, project: CurrentProject, session: Session
-) -> VectorStoreFileBatchObject:
-    """Stop reading the files of a batch."""
-    batch = await batches.cancel_batch(session, project, vector_store_id, batch_id)
-    return await _shown_batch(session, batch, vector_store_id)
-
-
-@router.get("/{vector_store_id}/file_batches/{batch_id}/files")
-async def list_batch_files(
-    vector_store_id: str,
-    batch_id: str,
-    project: CurrentProject,
-    session: Session,
-    cursor: ListCursor,
-    status: StatusFilter = None,
-) -> ListVectorStoreFilesResponse:
-    """The files of a batch."""
-    page = await batches.list_batch_files(
-        session, project, vector_store_id, batch_id, cursor, status
-    )
-    return _listed(page, vector_store_id)
+    return render_hits(body.query, hits)
 
 
 async def _shown(session: db.Session, store: VectorStore) -> VectorStoreObject:
     [counts] = await count_files(session, [store])
     return render_store(store, counts)
-
-
-async def _shown_batch(
-    session: db.Session, batch: FileBatch, store_id: str
-) -> VectorStoreFileBatchObject:
-    return render_batch(batch, store_id, await count_batch(session, batch))
-
-
-def _listed(page: Page[StoreFile], store_id: str) -> ListVectorStoreFilesResponse:
-    return ListVectorStoreFilesResponse.of(
-        [render_store_file(row, store_id) for row in page.data],
-        has_more=page.has_more,
-    )
-
-
-def _attachment(asked: CreateVectorStoreFileRequest) -> Attachment:
-    return Attachment(
-        file_id=asked.file_id,
-        chunking=asked.chunking_strategy,
-        attributes=asked.attributes,
-    )
-
-
-def _attachments(asked: CreateVectorStoreFileBatchRequest) -> list[Attachment]:
-    if asked.files is not None:
-        return [_attachment(file) for file in asked.files]
-    return [
-        Attachment(
-            file_id=file_id,
-            chunking=asked.chunking_strategy,
-            attributes=asked.attributes,
-        )
-        for file_id in asked.file_ids or []
-    ]
