@@ -44,8 +44,8 @@ def command(
 def _become(uid: int, gid: int) -> None:
     """Drop root, but keep the right to find files below directories closed to others.
 
-    A checkout in /root (mode 0700) holds both the programs and the data of a server that
-    refuses to run as root. The alternative would be to open /root.
+    A checkout in root's home (mode 0700) holds programs and data of a server that
+    refuses to run as root. The alternative would be to open that home to everybody.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
