@@ -17,7 +17,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError, ResponseError
 
 from runtime.events.event import Event
-from runtime.events.follow import Follower, Reader, read_entry
+from runtime.events.follow import BLOCK_SECONDS, Follower, Reader, read_entry
 
 log = structlog.get_logger()
 
@@ -43,12 +43,12 @@ class Bus:
                 socket_timeout=_TIMEOUT_SECONDS,
             )
         )
-        # The reader blocks for as long as nothing happens: no socket timeout.
-        self._patient: Redis = Redis.from_url(
+        # The reader blocks for as long as nothing happens; a peer that is gone without
+        # a word is found out a little after that.
+        self._patient = Redis.from_url(
             url,
             socket_connect_timeout=_TIMEOUT_SECONDS,
-            socket_timeout=None,
-            socket_keepalive=True,
+            socket_timeout=BLOCK_SECONDS + _TIMEOUT_SECONDS,
         )
         self._reader = Reader(self._patient)
         self._away_until = 0.0

@@ -20,7 +20,7 @@ from runtime.events.event import Event
 log = structlog.get_logger()
 
 _RETRY_SECONDS = 0.5
-_BLOCK_MS = 30_000
+BLOCK_SECONDS = 30
 _PAGE = 500
 
 
@@ -116,7 +116,7 @@ class Reader:
             stream: f"{position}-0" for stream, position in self._positions.items()
         }
         places[self._bell] = self._bell_position
-        answer: Any = await self._redis.xread(places, count=_PAGE, block=_BLOCK_MS)
+        answer: Any = await self._redis.xread(places, count=_PAGE, block=BLOCK_SECONDS * 1000)
         for key, entries in answer or ():
             stream = key.decode()
             for entry_id, fields in entries:
