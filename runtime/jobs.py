@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from runtime.db.transaction import Session
-
 if TYPE_CHECKING:
     from celery import Celery
+
+    from runtime.db.transaction import Session
 
 log = structlog.get_logger()
 
@@ -30,7 +30,7 @@ class Job:
     name: str
 
 
-def enqueue(session: Session, name: str) -> None:
+def enqueue(session: "Session", name: str) -> None:
     """Ring for `name` once this transaction has committed."""
     session.outbox.append(Job(name))
 

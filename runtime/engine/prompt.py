@@ -1,33 +1,25 @@
 """What a model is asked: instructions, the thread's history, this run's own turns."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from sqlalchemy import select
 
 from runtime.db.transaction import Session
-from runtime.engine.sources import tool_text
+from runtime.engine.transcript import Transcript
 from runtime.files.models import File
-from runtime.files.storage import BytesMissing, Storage
+from runtime.files.storage import Storage
 from runtime.gateway import ChatRequest
 from runtime.projects.models import Project
 from runtime.runs.models import Run
 from runtime.threads.models import Item, ItemStatus, ItemType
-
-log = structlog.get_logger()
 
 Json = dict[str, Any]
 
 # Tokens are counted by the upstream; before it has, a quarter of the characters.
 _CHARACTERS_PER_TOKEN = 4
 _IMAGE_TOKENS = 1_000
-# Of calls of former runs: enough to know what was done, not all that came of it.
-_OLD_OUTPUT_CHARACTERS = 4_000
-_LARGEST_IMAGE_BYTES = 20 * 1024 * 1024
-_NOT_ANSWERED = "This call was not answered."
 
 _CODE_TOOL: Json = {
     "type": "function",
@@ -115,12 +107,13 @@ async def build_request(run: Run, history: History, storage: Storage) -> ChatReq
         PromptTooLong: the budget of prompt tokens is spent.
     """
     asked = run.request
+    transcript = Transcript(run, history.images, storage)
     system = _instructions(run, history.code_files)
     earlier, current = _rounds(run, history.items)
-    rendered = [[await _render(run, history, storage, i) for i in r] for r in earlier]
-    own = _merge_calls([await _render(run, history, storage, i) for i in current])
-    kept = _truncated(asked, rendered, [*system, *own], run.input_tokens)
-    messages = [*system, *(m for r in kept for m in _merge_calls(r)), *own]
+    own = await transcript.lay_out(current)
+    rounds = [await transcript.lay_out(round) for round in earlier]
+    kept = _truncated(asked, rounds, [*system, *own], run.input_tokens)
+    messages = [*system, *(message for round in kept for message in round), *own]
     budget = asked.get("max_completion_tokens")
     response_format = asked.get("response_format")
     return ChatRequest(
@@ -162,92 +155,6 @@ def _rounds(run: Run, items: Sequence[Item]) -> tuple[list[list[Item]], list[Ite
     return earlier, current
 
 
-async def _render(run: Run, history: History, storage: Storage, item: Item) -> Json:
-    if item.type is ItemType.MESSAGE:
-        content = item.body.get("content", [])
-        return {
-            "role": item.role,
-            "content": await _content(history, storage, content, item.role or "user"),
-        }
-    text = tool_text(item) if item.output is not None else _NOT_ANSWERED
-    if item.run_pk != run.pk:
-        text = text[:_OLD_OUTPUT_CHARACTERS]
-    # A pair for now; `_merge_calls` lays the calls of one turn side by side.
-    return {
-        "call": {
-            "id": item.call_id,
-            "type": "function",
-            "function": {"name": item.name, "arguments": item.body["arguments"]},
-        },
-        "turn": (item.run_pk, item.turn),
-        "output": {"role": "tool", "tool_call_id": item.call_id, "content": text},
-    }
-
-
-def _merge_calls(rendered: list[Json]) -> list[Json]:
-    """Each assistant message with all calls of its turn, then their outputs."""
-    messages: list[Json] = []
-    group: list[Json] = []
-
-    def close() -> None:
-        if not group:
-            return
-        calls = [entry["call"] for entry in group]
-        if messages and messages[-1]["role"] == "assistant" and group_continues:
-            messages[-1]["tool_calls"] = calls
-        else:
-            messages.append({"role": "assistant", "content": None, "tool_calls": calls})
-        messages.extend(entry["output"] for entry in group)
-        group.clear()
-
-    group_continues = False
-    for entry in rendered:
-        if "call" not in entry:
-            close()
-            messages.append(entry)
-            group_continues = entry["role"] == "assistant"
-            continue
-        if group and group[-1]["turn"] != entry["turn"]:
-            close()
-            group_continues = False
-        group.append(entry)
-    close()
-    return messages
-
-
-async def _content(
-    history: History, storage: Storage, parts: list[Json], role: str
-) -> str | list[Json]:
-    texts = [part["text"] for part in parts if part["type"] in ("text", "refusal")]
-    images = [part for part in parts if part["type"] == "image"]
-    if role == "assistant" or not images:
-        return "\n\n".join(texts)
-    content: list[Json] = [{"type": "text", "text": text} for text in texts]
-    for part in images:
-        url = part.get("url") or await _data_url(history, storage, part["file_id"])
-        if url is None:
-            content.append({"type": "text", "text": "[a picture that was deleted]"})
-            continue
-        image = {"url": url}
-        if part.get("detail"):
-            image["detail"] = part["detail"]
-        content.append({"type": "image_url", "image_url": image})
-    return content
-
-
-async def _data_url(history: History, storage: Storage, file_id: str) -> str | None:
-    # Upstreams cannot fetch from us, so a file travels within the request.
-    file = history.images.get(file_id)
-    if file is None or file.size_bytes > _LARGEST_IMAGE_BYTES:
-        return None
-    try:
-        data = await storage.read(file.storage_key)
-    except BytesMissing:
-        log.warning("bytes of a picture are missing", file_id=file_id)
-        return None
-    return f"data:{file.media_type};base64,{base64.b64encode(data).decode()}"
-
-
 def _truncated(
     asked: Json, rounds: list[list[Json]], fixed: list[Json], spent_tokens: int
 ) -> list[list[Json]]:
@@ -270,19 +177,15 @@ def _truncated(
     return kept[::-1]
 
 
-def _tokens(entry: Json) -> int:
-    if "call" in entry:
-        text = str(entry["call"]["function"]) + entry["output"]["content"]
-        return len(text) // _CHARACTERS_PER_TOKEN
-    content = entry["content"]
-    if isinstance(content, list):
-        return sum(
-            len(part["text"]) // _CHARACTERS_PER_TOKEN
-            if part["type"] == "text"
-            else _IMAGE_TOKENS
-            for part in content
-        )
-    return len(content or "") // _CHARACTERS_PER_TOKEN
+def _tokens(message: Json) -> int:
+    """About how many tokens a message is; the upstream counts when it has read it."""
+    content = message["content"] or ""
+    characters = len(str(message.get("tool_calls", "")))
+    if isinstance(content, str):
+        return (len(content) + characters) // _CHARACTERS_PER_TOKEN
+    images: int = sum(part["type"] == "image_url" for part in content)
+    characters += sum(len(part.get("text", "")) for part in content)
+    return characters // _CHARACTERS_PER_TOKEN + images * _IMAGE_TOKENS
 
 
 def _tool(tool: Json) -> Json:

@@ -71,8 +71,10 @@ def _pass_on_signals(supervisor: subprocess.Popen[bytes]) -> list[float]:
         wishes.append(now)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # `nohup` has SIGHUP ignored, and means it.
-        if signal.getsignal(number) is not signal.SIG_IGN:
+        # `nohup` has SIGHUP ignored, and means it. A script's `&` has SIGINT ignored,
+        # and whoever sends us one then still wants us to stop.
+        ignored = signal.getsignal(number) is signal.SIG_IGN
+        if number is not signal.SIGHUP or not ignored:
             signal.signal(number, pass_on)
     return wishes
 

@@ -13,7 +13,6 @@ from celery import signals
 from runtime.jobs import make_celery
 from runtime.observability.logging import configure_logging
 from runtime.settings import Settings
-from runtime.worker import process
 
 _MAX_TASKS_PER_CHILD = 200
 
@@ -33,20 +32,31 @@ def _set_up_logging(**_: Any) -> None:
 def _start_threads(instance: Any, **_: Any) -> None:
     # Under `threads` this process does the work; under `prefork` its children do.
     if _uses_threads(instance):
-        process.start(settings, drives_runs=True)
+        _start(drives_runs=True)
 
 
 def _start_child(**_: Any) -> None:
-    process.start(settings, drives_runs=False)
+    _start(drives_runs=False)
 
 
 def _stop_child(**_: Any) -> None:
+    from runtime.worker import process
+
     process.stop(seconds=0)
 
 
 def _stop_threads(**_: Any) -> None:
+    from runtime.worker import process
+
     # Called in the signal handler: whoever waits there holds up what it waits for.
     process.stop_soon(settings.shutdown_seconds)
+
+
+def _start(*, drives_runs: bool) -> None:
+    # Imported where work is done: the parent of prefork children does none.
+    from runtime.worker import process
+
+    process.start(settings, drives_runs=drives_runs)
 
 
 def _uses_threads(worker: Any) -> bool:
