@@ -23,9 +23,10 @@ from runtime.ingest.chunk import Chunk, Window, split
 from runtime.ingest.claim import ClaimLost, FileClaim
 from runtime.ingest.parse.document import Document, ParseLimits
 from runtime.ingest.parse.process import parse_file
+from runtime.ingest.twin import copy_twin, find_twin
 from runtime.ingest.verdict import IngestFailed, judge
 from runtime.ingest.write import write_index
-from runtime.vector_stores.models import StoreFileStatus, VectorStore
+from runtime.vector_stores.models import StoreFile, StoreFileStatus, VectorStore
 from runtime.vector_stores.service import set_dimensions
 from runtime.vector_stores.statistics import add_statistics
 
@@ -106,18 +107,16 @@ async def _ingest(ingest: Ingest, claim: FileClaim) -> None:
 
 async def _make_searchable(ingest: Ingest, claim: FileClaim) -> None:
     _check_model(ingest.gateway, claim.store)
+    if await _copy_twin(ingest, claim):
+        log.info("file made searchable", copied=True)
+        return
     document = await _parse(ingest, claim)
     chunks, windows = await asyncio.to_thread(_split, ingest.gateway, claim, document)
     if not chunks:
         raise IngestFailed("invalid_file", "The file holds no text to search.")
     vectors = await _embed(ingest.gateway, windows)
     async with ingest.db.transaction() as session:
-        await session.execute(
-            text(f"SET LOCAL statement_timeout = '{_WRITE_SECONDS}s'")
-        )
-        # The store's row before the file's, as everybody locks them.
-        await _keep_dimensions(session, claim.store, vectors.shape[1])
-        row = await claim.show(session)
+        row = await _begin_writing(session, claim, vectors.shape[1])
         row.usage_bytes = await write_index(
             session,
             row,
@@ -126,14 +125,40 @@ async def _make_searchable(ingest: Ingest, claim: FileClaim) -> None:
             vectors=vectors,
             pages=document.pages,
         )
-        row.status = StoreFileStatus.COMPLETED
-        row.completed_at = await session.database_now()
-        row.error_code = row.error_message = None
-        row.lease_owner = row.lease_expires_at = None
-        await session.flush()
-        # Last, because other files of this store wait for it.
-        await add_statistics(session, row.pk)
+        await _complete(session, row)
     log.info("file made searchable", chunks=len(chunks), windows=len(windows))
+
+
+async def _copy_twin(ingest: Ingest, claim: FileClaim) -> bool:
+    async with ingest.db.transaction() as session:
+        twin = await find_twin(session, claim.store_file, claim.store)
+        if twin is None:
+            return False
+        row = await _begin_writing(session, claim, twin.dimensions)
+        if not await copy_twin(session, row, twin):
+            return False
+        row.usage_bytes = twin.usage_bytes
+        await _complete(session, row)
+    return True
+
+
+async def _begin_writing(
+    session: Session, claim: FileClaim, dimensions: int
+) -> StoreFile:
+    await session.execute(text(f"SET LOCAL statement_timeout = '{_WRITE_SECONDS}s'"))
+    # The store's row before the file's, as everybody locks them.
+    await _keep_dimensions(session, claim.store, dimensions)
+    return await claim.show(session)
+
+
+async def _complete(session: Session, row: StoreFile) -> None:
+    row.status = StoreFileStatus.COMPLETED
+    row.completed_at = await session.database_now()
+    row.error_code = row.error_message = None
+    row.lease_owner = row.lease_expires_at = None
+    await session.flush()
+    # Last, because other files of this store wait for it.
+    await add_statistics(session, row.pk)
 
 
 def _check_model(gateway: Gateway, store: VectorStore) -> None:

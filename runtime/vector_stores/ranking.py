@@ -21,9 +21,10 @@ from sqlalchemy import TextClause, text
 
 # More windows than these tell nothing new about a chunk in the first fifty.
 _WINDOWS = 1_000
-# Chunks scored word by word. The rarest lexemes choose them, so in a large store the
-# common ones only add to the score; a small store is scored whole.
-_CANDIDATES = 4_000
+# Chunks scored word by word, some ten microseconds each. In a store of more than the
+# first number the rarest lexemes choose the second, and the others only add to the score.
+_WHOLE = 1_000
+_CANDIDATES = 2_000
 # Of a question as long as a page, the rarest words say what it is about.
 _LEXEMES = 64
 
@@ -51,32 +52,42 @@ question AS MATERIALIZED (
                 || to_tsvector('simple', :query)) AS word,
          LATERAL (SELECT coalesce(sum(chunk_count), 0)::float8 AS df
                   FROM store_lexemes
-                  WHERE store_pk = ANY(CAST(:store_pks AS bigint[])) AND lexeme = word.lexeme) AS found
+                  WHERE store_pk = ANY(CAST(:store_pks AS bigint[]))
+                    AND lexeme = word.lexeme) AS found
     ORDER BY df, word.lexeme
     LIMIT {lexemes}
 ),
-choosing AS MATERIALIZED (
-    SELECT query FROM (
-        SELECT query, sum(df) OVER (ORDER BY df, lexeme) AS reached,
-               row_number() OVER (ORDER BY df, lexeme) AS place
-        FROM question WHERE df > 0
-    ) AS rarest
-    WHERE place = 1 OR reached <= {candidates}
+telling AS MATERIALIZED (
+    -- Words that stand nearly everywhere cost as much to count, and tell nothing.
+    SELECT query, idf, sum(df) OVER (ORDER BY df, lexeme) AS reached,
+           row_number() OVER (ORDER BY df, lexeme) AS place
+    FROM question WHERE df > 0 AND idf >= (SELECT 0.03 * max(idf) FROM question)
 ),
-chosen AS MATERIALIZED (
-    -- Concatenated with nothing, a tsvector is unpacked once, not once for each lexeme.
-    SELECT pk, lexemes || ''::tsvector AS lexemes
-    FROM chunks
-    WHERE store_pk = ANY(CAST(:store_pks AS bigint[])) {allowed}
-      AND lexemes @@ (SELECT string_agg(query::text, ' | ')::tsquery FROM choosing)
+chosen AS (
+    -- A small store is scored whole: the index on lexemes knows all stores' words, and
+    -- asking it for common ones costs more than reading a few hundred chunks.
+    SELECT pk, lexemes FROM chunks
+    WHERE (SELECT chunks <= {whole} FROM corpus)
+      AND store_pk = ANY(CAST(:store_pks AS bigint[])) {allowed}
+    UNION ALL
+    SELECT pk, lexemes FROM chunks
+    WHERE (SELECT chunks > {whole} FROM corpus)
+      AND store_pk = ANY(CAST(:store_pks AS bigint[])) {allowed}
+      AND lexemes @@ (SELECT string_agg(query::text, ' | ')::tsquery FROM telling
+                      WHERE place = 1 OR reached <= {candidates})
+),
+unpacked AS (
+    -- Concatenated with nothing, a tsvector is unpacked once, not once for each lexeme;
+    -- OFFSET 0 keeps the planner from writing the expression out at every use.
+    SELECT pk, lexemes || ''::tsvector AS lexemes FROM chosen OFFSET 0
 ),
 by_words AS (
-    SELECT chosen.pk,
-           sum(idf * ts_rank('{{1,1,1,1}}', chosen.lexemes, question.query))
+    SELECT pk,
+           coalesce((SELECT sum(idf * ts_rank('{{1,1,1,1}}', unpacked.lexemes, query))
+                     FROM telling), 0)
            -- A question of nothing but words that stand everywhere asks for none.
            / (SELECT 0.1 + sum(idf) FROM question) AS text_score
-    FROM chosen, question WHERE df > 0
-    GROUP BY chosen.pk
+    FROM unpacked
 ),
 near AS MATERIALIZED (
     SELECT chunk_pks, embedding <=> CAST(:vector AS halfvec) AS distance
@@ -130,6 +141,7 @@ def ranking_statement(condition: str | None = None) -> TextClause:
         _RANKING.format(
             allowed=allowed,
             windows=_WINDOWS,
+            whole=_WHOLE,
             candidates=_CANDIDATES,
             lexemes=_LEXEMES,
         )
