@@ -19,6 +19,9 @@ from runtime.wire.refusals import explain
 
 log = structlog.get_logger()
 
+# What FastAPI says of any failure but bad syntax.
+_UNREADABLE = "There was an error parsing the body"
+
 
 def render_error(error: ApiError) -> JSONResponse:
     """The response that says what went wrong."""
@@ -82,6 +85,11 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
         )
     if error.status_code == 413:
         return render_error(TooLarge(detail))
+    if error.status_code == 400 and detail == _UNREADABLE:
+        detail = (
+            "The body is not JSON that can be read: it is not UTF-8, nested too deep, "
+            "or holds a number that is too large."
+        )
     return render_error(InvalidRequest(detail))
 
 

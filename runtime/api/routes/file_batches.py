@@ -1,9 +1,10 @@
 """`/vector_stores/{id}/file_batches`: files added to a store together."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from runtime import db
 from runtime.api.deps import CurrentProject, ListCursor, Session, StoreFileFilter
+from runtime.api.polling import poll_soon
 from runtime.vector_stores import batches
 from runtime.vector_stores.counts import count_batch
 from runtime.vector_stores.files import Attachment
@@ -40,11 +41,18 @@ async def create_batch(
 
 @router.get("/{batch_id}")
 async def get_batch(
-    vector_store_id: str, batch_id: str, project: CurrentProject, session: Session
+    vector_store_id: str,
+    batch_id: str,
+    project: CurrentProject,
+    session: Session,
+    response: Response,
 ) -> VectorStoreFileBatchObject:
     """One batch."""
     batch = await batches.get_batch(session, project, vector_store_id, batch_id)
-    return await _shown(session, batch, vector_store_id)
+    shown = await _shown(session, batch, vector_store_id)
+    if shown.file_counts.in_progress:
+        poll_soon(response, batch.created_at)
+    return shown
 
 
 @router.post("/{batch_id}/cancel")

@@ -12,8 +12,10 @@ from runtime.api.deps import (
     ResourcesDep,
     Session,
 )
+from runtime.api.polling import poll_soon
 from runtime.api.sse import stream_run
 from runtime.errors import InvalidRequest
+from runtime.events.announce import announced
 from runtime.resources import Resources
 from runtime.runs import creation, service
 from runtime.runs.creation import RunLimits
@@ -29,9 +31,6 @@ from runtime.wire.runs import (
 )
 
 router = APIRouter(prefix="/threads", tags=["runs"])
-
-# The SDK's polling helpers ask again after this: quick, without hammering.
-_POLL_AFTER_MS = "100"
 
 _STREAMED: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {}}}
@@ -63,7 +62,9 @@ async def create_thread_and_run(
         embedder=resources.gateway.embedder,
     )
     if body.stream:
-        return stream_run(resources.db, resources.bus, project, run, after=0)
+        return stream_run(
+            resources.db, resources.bus, run, first=announced(session)
+        )
     return render_run(run)
 
 
@@ -85,7 +86,9 @@ async def create_run(
         embedder=resources.gateway.embedder,
     )
     if body.stream:
-        return stream_run(resources.db, resources.bus, project, run, after=0)
+        return stream_run(
+            resources.db, resources.bus, run, first=announced(session)
+        )
     return render_run(run)
 
 
@@ -108,7 +111,7 @@ async def get_run(
 ) -> RunObject:
     run = await service.get_run(session, project, thread_id, run_id)
     if run.status in LIVE:
-        response.headers["openai-poll-after-ms"] = _POLL_AFTER_MS
+        poll_soon(response, run.created_at)
     return render_run(run, await service.open_calls(session, run))
 
 
@@ -144,11 +147,11 @@ async def submit_tool_outputs(
     session: Session,
     resources: ResourcesDep,
 ) -> RunObject | StreamingResponse:
-    run, heard_before = await service.submit_tool_outputs(
-        session, project, thread_id, run_id, body
-    )
+    run = await service.submit_tool_outputs(session, project, thread_id, run_id, body)
     if body.stream:
-        return stream_run(resources.db, resources.bus, project, run, after=heard_before)
+        return stream_run(
+            resources.db, resources.bus, run, first=announced(session)
+        )
     return render_run(run)
 
 
@@ -171,4 +174,4 @@ async def resume_stream(
                 param="Last-Event-ID",
             )
         after = int(last_event_id)
-    return stream_run(resources.db, resources.bus, project, run, after=after or 0)
+    return stream_run(resources.db, resources.bus, run, after=after or 0)

@@ -1,6 +1,6 @@
 """`/vector_stores`: stores, their files, and search. Batches: `file_batches.py`."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from runtime import db
 from runtime.api.authorized import Caller
@@ -11,14 +11,13 @@ from runtime.api.deps import (
     Session,
     StoreFileFilter,
 )
+from runtime.api.polling import poll_soon
 from runtime.vector_stores import files as store_files
 from runtime.vector_stores import service as stores
 from runtime.vector_stores.counts import count_files
 from runtime.vector_stores.files import Attachment
 from runtime.vector_stores.hits import render_hits
-from runtime.vector_stores.models import (
-    VectorStore,
-)
+from runtime.vector_stores.models import StoreFileStatus, VectorStore
 from runtime.vector_stores.render import (
     render_store,
     render_store_file,
@@ -144,10 +143,16 @@ async def list_store_files(
 
 @router.get("/{vector_store_id}/files/{file_id}")
 async def get_store_file(
-    vector_store_id: str, file_id: str, project: CurrentProject, session: Session
+    vector_store_id: str,
+    file_id: str,
+    project: CurrentProject,
+    session: Session,
+    response: Response,
 ) -> VectorStoreFileObject:
     """One file of a store."""
     row = await store_files.get_store_file(session, project, vector_store_id, file_id)
+    if row.status is StoreFileStatus.IN_PROGRESS:
+        poll_soon(response, row.created_at)
     return render_store_file(row, vector_store_id)
 
 
