@@ -42,10 +42,12 @@ async def open_resources(
     async def deliver(outbox: list[Any]) -> None:
         events = [entry for entry in outbox if isinstance(entry, Event)]
         names = [entry.name for entry in outbox if isinstance(entry, Job)]
-        if names:
-            jobs.send(names)
+        # Events before nudges: a quick worker's own would overtake them, and Redis
+        # refuses what comes with a smaller number.
         if events:
             await bus.append(events)
+        if names:
+            jobs.send(names)
         for entry in outbox:
             if isinstance(entry, CancelBell):
                 await bus.ring_cancel(entry.run_id)

@@ -5,21 +5,19 @@ the connection is kept, the row is asked, and the stream ends with what Postgres
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
 
 from fastapi.responses import StreamingResponse
 
 from runtime.db import Database
-from runtime.errors import ApiError
+from runtime.errors import Unavailable
 from runtime.events.announce import stream_of
 from runtime.events.bus import Bus
 from runtime.events.event import CLOSING, Event
-from runtime.events.follow import Follower
-from runtime.projects.models import Project
 from runtime.runs.lifecycle import ENDED
-from runtime.runs.models import Run, RunStatus
-from runtime.runs.render import render_run
-from runtime.runs.service import get_run, open_calls
+from runtime.runs.models import Run
+from runtime.runs.retelling import retell_end
 from runtime.wire.events import DONE
 
 # After so long a silence the row is asked what has become of the run.
@@ -32,60 +30,110 @@ _HEADERS = {
     # nginx holds back what it does not know to be a stream.
     "x-accel-buffering": "no",
 }
+# What a message or a step ends with.
+_ENDS = ("completed", "incomplete", "failed", "cancelled", "expired")
 
 
 def stream_run(
-    db: Database, bus: Bus, project: Project, run: Run, *, after: int
+    db: Database,
+    bus: Bus,
+    run: Run,
+    *,
+    after: int = 0,
+    first: Sequence[Event] = (),
 ) -> StreamingResponse:
-    """Follow a run from behind event number `after` to its end or its next pause."""
+    """Follow a run to its end or its next pause.
+
+    Args:
+        run: the row, as this request found or made it.
+        after: the number of the event behind which to begin.
+        first: events of this very request; they come first, and from memory: the worker
+            may be so quick that Redis takes its events and refuses these.
+    """
+    after = first[-1].number if first else after
+    place = _Place(after, from_turn=run.turn if first or after else 0)
     return StreamingResponse(
-        _frames(db, bus, project, run, after),
+        _frames(db, bus, run, place, first),
         media_type="text/event-stream",
         headers=_HEADERS,
     )
 
 
+@dataclass(slots=True)
+class _Place:
+    """How far a follower is: the last number it heard, and which ends it was told."""
+
+    number: int
+    from_turn: int
+    told: set[str] = field(default_factory=set)
+
+    def pass_by(self, event: Event) -> None:
+        self.number = event.number
+        if event.name.startswith(("thread.message.", "thread.run.step.")):
+            _, _, state = event.name.rpartition(".")
+            if state in _ENDS:
+                self.told.add(event.data["id"])
+
+
 async def _frames(
-    db: Database, bus: Bus, project: Project, run: Run, after: int
+    db: Database, bus: Bus, run: Run, place: _Place, first: Sequence[Event]
 ) -> AsyncIterator[str]:
+    for event in first:
+        yield _framed(event)
+    if run.status not in ENDED or place.number < run.event_seq:
+        async for told in _followed(db, bus, run, place):
+            yield ": keep-alive\n\n" if told is None else _framed(told)
+    yield frame("done", DONE)
+
+
+async def _followed(
+    db: Database, bus: Bus, run: Run, place: _Place
+) -> AsyncIterator[Event | None]:
+    """The events of a run to its end or next pause; None after a long silence."""
     silent_seconds = 0.0
-    async with bus.follow(stream_of(run), after) as follower:
+    async with bus.follow(stream_of(run), place.number) as follower:
         while True:
+            end = None
             event = await follower.next(_SILENCE_SECONDS)
             if event is None:
+                end = await _end_by_rows(db, run, place)
+                if end is not None:
+                    # The bell may have been on its way all the same.
+                    event = await follower.next(_SILENCE_SECONDS)
+            if event is not None:
+                silent_seconds = 0.0
+                place.pass_by(event)
+                yield event
+                if event.name in CLOSING:
+                    return
+            elif end is not None:
+                for event in end:
+                    yield event
+                return
+            else:
                 silent_seconds += _SILENCE_SECONDS
                 if silent_seconds >= _KEEP_ALIVE_SECONDS:
                     silent_seconds = 0.0
-                    yield ": keep-alive\n\n"
-                event = await _closing_by_row(db, project, run, follower, after)
-                if event is None:
-                    continue
-            silent_seconds = 0.0
-            yield frame(event.name, json.dumps(event.data), event.number)
-            if event.name in CLOSING:
-                yield frame("done", DONE)
-                return
+                    yield None
 
 
-async def _closing_by_row(
-    db: Database, project: Project, run: Run, follower: Follower, after: int
-) -> Event | None:
-    """What the row says of a run that paused or ended while the stream was silent."""
+async def _end_by_rows(db: Database, run: Run, place: _Place) -> list[Event] | None:
     try:
         async with db.transaction() as session:
-            row = await get_run(session, project, run.thread_id or "", run.id)
-            calls = await open_calls(session, row)
-    except ApiError:
-        return None  # the database is away, too, or the thread was deleted: wait
-    paused = row.status is RunStatus.REQUIRES_ACTION and row.event_seq > after
-    if not (paused or row.status in ENDED):
-        return None
-    # The bell may still be on its way.
-    event = await follower.next(_SILENCE_SECONDS)
-    if event is not None:
-        return event
-    rendered = render_run(row, calls).model_dump(mode="json")
-    return Event(stream_of(row), row.event_seq, f"thread.run.{row.status}", rendered)
+            return await retell_end(
+                session,
+                run.pk,
+                heard=place.number,
+                from_turn=place.from_turn,
+                told=place.told,
+            )
+    except Unavailable:
+        return None  # the database is away, too: wait
+
+
+def _framed(event: Event) -> str:
+    # What was told from rows has no number, and leaves `Last-Event-ID` as it is.
+    return frame(event.name, json.dumps(event.data), event.number or None)
 
 
 def frame(name: str, data: str, number: int | None = None) -> str:

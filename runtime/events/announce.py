@@ -29,6 +29,11 @@ def announce(session: Session, run: Numbered, name: str, data: dict[str, Any]) -
     session.outbox.append(Event(stream_of(run), run.event_seq, name, data))
 
 
+def announced(session: Session) -> list[Event]:
+    """The events that this transaction has announced, in order."""
+    return [entry for entry in session.outbox if isinstance(entry, Event)]
+
+
 def ring_cancel(session: Session, run_id: str) -> None:
     """Tell the worker that holds a run to look up, once this transaction has committed."""
     session.outbox.append(CancelBell(run_id))

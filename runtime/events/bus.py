@@ -90,11 +90,9 @@ class Bus:
     @contextlib.asynccontextmanager
     async def follow(self, stream: str, after: int) -> AsyncIterator[Follower]:
         """Follow a stream from behind `after`: each event once, in order."""
-        follower, joined_late = await self._reader.join(stream, after)
+        follower = await self._reader.join(stream, after)
         try:
-            if joined_late:
-                # Others watch it already and are further: fetch what we missed.
-                follower.catch_up(await self.read(stream, after))
+            follower.catch_up(await self.read(stream, after))
             yield follower
         finally:
             self._reader.leave(follower)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import secrets
+from collections import deque
 from typing import Any
 
 import structlog
@@ -31,11 +32,11 @@ class Follower:
         self.stream = stream
         self._last = after
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
-        self._early: list[Event] = []
+        self._early: deque[Event] = deque()
 
     def catch_up(self, events: list[Event]) -> None:
         """Put events of the past in front of whatever has arrived meanwhile."""
-        self._early = events
+        self._early.extend(events)
 
     def hear(self, event: Event) -> None:
         """Take an event that the reader has read."""
@@ -43,8 +44,9 @@ class Follower:
 
     async def next(self, timeout: float) -> Event | None:
         """The next event, or None when `timeout` seconds pass in silence."""
-        if self._early:
-            return self._newer(self._early.pop(0)) or await self.next(timeout)
+        while self._early:
+            if (early := self._newer(self._early.popleft())) is not None:
+                return early
         try:
             async with asyncio.timeout(timeout):
                 while True:
@@ -73,8 +75,12 @@ class Reader:
         self._bell_position = "0-0"
         self._task: asyncio.Task[None] | None = None
 
-    async def join(self, stream: str, after: int) -> tuple[Follower, bool]:
-        """Follow `stream`. True: it was watched already, perhaps from a later place."""
+    async def join(self, stream: str, after: int) -> Follower:
+        """Follow `stream` from now on; what came before is the follower's to fetch.
+
+        Even of a stream that nobody watches any more: an answer for somebody who left
+        may be on its way, and moves the place that is read from.
+        """
         follower = Follower(stream, after)
         watched = stream in self._followers
         self._followers.setdefault(stream, set()).add(follower)
@@ -86,7 +92,7 @@ class Reader:
                 with contextlib.suppress(RedisError, OSError):
                     await self._redis.xadd(self._bell, {"": ""}, maxlen=1)
                     await self._redis.expire(self._bell, 3600)
-        return follower, watched
+        return follower
 
     def leave(self, follower: Follower) -> None:
         """Follow no more."""
@@ -116,7 +122,9 @@ class Reader:
             stream: f"{position}-0" for stream, position in self._positions.items()
         }
         places[self._bell] = self._bell_position
-        answer: Any = await self._redis.xread(places, count=_PAGE, block=BLOCK_SECONDS * 1000)
+        answer: Any = await self._redis.xread(
+            places, count=_PAGE, block=BLOCK_SECONDS * 1000
+        )
         for key, entries in answer or ():
             stream = key.decode()
             for entry_id, fields in entries:

@@ -125,11 +125,8 @@ async def submit_tool_outputs(
     thread_id: str,
     run_id: str,
     body: SubmitToolOutputsRunRequest,
-) -> tuple[Run, int]:
+) -> Run:
     """Answer all the calls that a run waits for, and let it go on.
-
-    Returns:
-        The run, and the number of its last event before this.
 
     Raises:
         NotFound: this project has no such run on that thread.
@@ -139,7 +136,6 @@ async def submit_tool_outputs(
     run = await get_run(session, project, thread_id, run_id, lock=True)
     if run.status is not RunStatus.REQUIRES_ACTION:
         raise IllegalMove(f"Runs in status '{run.status}' do not accept tool outputs.")
-    heard_before = run.event_seq
     calls = await open_calls_of(session, run)
     outputs = {given.tool_call_id: given.output for given in body.tool_outputs}
     _check_outputs(body, calls)
@@ -154,7 +150,7 @@ async def submit_tool_outputs(
     run.available_at = now
     announce(session, run, "thread.run.queued", render_run(run).model_dump(mode="json"))
     jobs.enqueue(session, jobs.DRIVE_RUNS)
-    return run, heard_before
+    return run
 
 
 def _check_outputs(body: SubmitToolOutputsRunRequest, calls: Sequence[Item]) -> None:

@@ -62,9 +62,7 @@ async def create_thread_and_run(
         embedder=resources.gateway.embedder,
     )
     if body.stream:
-        return stream_run(
-            resources.db, resources.bus, run, first=announced(session)
-        )
+        return stream_run(resources.db, resources.bus, run, first=announced(session))
     return render_run(run)
 
 
@@ -86,9 +84,7 @@ async def create_run(
         embedder=resources.gateway.embedder,
     )
     if body.stream:
-        return stream_run(
-            resources.db, resources.bus, run, first=announced(session)
-        )
+        return stream_run(resources.db, resources.bus, run, first=announced(session))
     return render_run(run)
 
 
@@ -149,9 +145,7 @@ async def submit_tool_outputs(
 ) -> RunObject | StreamingResponse:
     run = await service.submit_tool_outputs(session, project, thread_id, run_id, body)
     if body.stream:
-        return stream_run(
-            resources.db, resources.bus, run, first=announced(session)
-        )
+        return stream_run(resources.db, resources.bus, run, first=announced(session))
     return render_run(run)
 
 
