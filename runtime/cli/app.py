@@ -5,6 +5,7 @@ import sys
 import typer
 
 from runtime.cli import admin, chat, sandbox, serve
+from runtime.cli.demo.command import demo
 from runtime.cli.output import CommandFailed, complain
 from runtime.local.failure import CannotStart
 
@@ -17,6 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 serve.add_to(app)
+app.command("demo")(demo)
 app.command("chat")(chat.chat)
 app.add_typer(admin.projects, name="projects")
 app.add_typer(admin.keys, name="keys")
