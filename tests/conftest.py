@@ -73,6 +73,9 @@ def stack(database_url: str, redis_url: str, upstream: Upstream) -> Iterator[Sta
             "ASSISTANTS_SWEEP_SECONDS": "0.5",
             "ASSISTANTS_SHUTDOWN_SECONDS": "3",
             "ASSISTANTS_RUN_CONCURRENCY": "50",
+            "ASSISTANTS_UPSTREAM_ATTEMPTS": "3",
+            "ASSISTANTS_FIRST_TOKEN_SECONDS": "5",
+            "ASSISTANTS_BETWEEN_TOKENS_SECONDS": "2",
         },
     )
     yield _running_stack

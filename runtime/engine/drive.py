@@ -20,8 +20,8 @@ from runtime.engine.claim import Claim, ClaimLost, Interruption
 from runtime.engine.engine import Engine
 from runtime.engine.patience import patiently
 from runtime.engine.prompt import (
+    BudgetSpent,
     History,
-    PromptTooLong,
     build_request,
     read_history,
 )
@@ -31,7 +31,7 @@ from runtime.engine.takeover import abandon_leftovers
 from runtime.engine.tools.call import Call
 from runtime.engine.tools.containers import files_of, written_of
 from runtime.engine.tools.registry import ANSWERERS
-from runtime.engine.turn import Listener, Turn
+from runtime.engine.turn import Listener, Turn, functions_of
 from runtime.engine.voice import Voice
 from runtime.gateway import ModelFailed
 from runtime.projects.models import Project
@@ -151,7 +151,7 @@ class Drive:
                 sources=sources_of(own),
                 written=written,
                 images=images_of(_since_last_message(own)),
-                functions=_functions(run),
+                functions=functions_of(run),
             )
             self._heard = listener.turn
             try:
@@ -162,6 +162,7 @@ class Drive:
                     raise
                 await voice.flush()
                 await self._record.abandon(listener.turn)
+                self._heard = None
         raise AssertionError("the last take returns or raises")
 
     async def _read(self) -> tuple[History, dict[str, str]]:
@@ -196,9 +197,9 @@ class Drive:
                 return
             case ClaimLost():
                 raise failure
-            case PromptTooLong():
+            case BudgetSpent():
                 await self._record.end(
-                    RunStatus.INCOMPLETE, incomplete_reason="max_prompt_tokens"
+                    RunStatus.INCOMPLETE, incomplete_reason=failure.which
                 )
             case ModelFailed():
                 error = (failure.code, failure.message)
@@ -226,12 +227,6 @@ class Drive:
 
 def _runs_code(run: Run) -> bool:
     return any(tool["type"] == "code_interpreter" for tool in run.tools)
-
-
-def _functions(run: Run) -> frozenset[str]:
-    return frozenset(
-        tool["function"]["name"] for tool in run.tools if tool["type"] == "function"
-    )
 
 
 def _since_last_message(items: list[Item]) -> list[Item]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import select
 
@@ -55,8 +55,12 @@ _SEARCH_TOOL: Json = {
 }
 
 
-class PromptTooLong(Exception):
-    """Not even the last message fits into the run's budget of prompt tokens."""
+class BudgetSpent(Exception):
+    """The run may not take another turn; `which` of its budgets does not allow it."""
+
+    def __init__(self, which: Literal["max_prompt_tokens", "max_completion_tokens"]):
+        super().__init__(which)
+        self.which = which
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +108,14 @@ async def build_request(run: Run, history: History, storage: Storage) -> ChatReq
     """The request of the run's next turn.
 
     Raises:
-        PromptTooLong: the budget of prompt tokens is spent.
+        BudgetSpent: not even the last message fits, or all that may be said is said.
     """
     asked = run.request
+    may_say = asked.get("max_completion_tokens")
+    if may_say is not None:
+        may_say -= run.output_tokens
+        if may_say <= 0:
+            raise BudgetSpent("max_completion_tokens")
     transcript = Transcript(run, history.images, storage)
     system = _instructions(run, history.code_files)
     earlier, current = _rounds(run, history.items)
@@ -114,18 +123,16 @@ async def build_request(run: Run, history: History, storage: Storage) -> ChatReq
     rounds = [await transcript.lay_out(round) for round in earlier]
     kept = _truncated(asked, rounds, [*system, *own], run.input_tokens)
     messages = [*system, *(message for round in kept for message in round), *own]
-    budget = asked.get("max_completion_tokens")
     response_format = asked.get("response_format")
     return ChatRequest(
         model=run.model,
         messages=messages,
         tools=[_tool(tool) for tool in run.tools],
-        # Forced in the first turn only: released afterwards, or the run would loop.
-        tool_choice=_tool_choice(asked.get("tool_choice")) if run.turn == 0 else "auto",
+        tool_choice=_tool_choice(asked.get("tool_choice"), run.turn),
         parallel_tool_calls=asked.get("parallel_tool_calls"),
         temperature=asked.get("temperature"),
         top_p=asked.get("top_p"),
-        max_completion_tokens=None if budget is None else budget - run.output_tokens,
+        max_completion_tokens=may_say,
         response_format=response_format if isinstance(response_format, dict) else None,
         reasoning_effort=asked.get("reasoning_effort"),
     )
@@ -173,7 +180,7 @@ def _truncated(
             break
         kept.append(round)
     if left < 0 and not kept:
-        raise PromptTooLong
+        raise BudgetSpent("max_prompt_tokens")
     return kept[::-1]
 
 
@@ -196,7 +203,10 @@ def _tool(tool: Json) -> Json:
     return {"type": "function", "function": tool["function"]}
 
 
-def _tool_choice(choice: str | Json | None) -> str | Json | None:
+def _tool_choice(choice: str | Json | None, turn: int) -> str | Json | None:
+    if turn > 0 and choice != "none":
+        # Forced in the first turn only: released afterwards, or the run would loop.
+        return "auto"
     if not isinstance(choice, dict):
         return choice
     name = (

@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 
 from sqlalchemy import select
 
+from runtime import jobs
 from runtime.db.transaction import Database, Session
 from runtime.engine.claim import Claim, Shown
 from runtime.engine.patience import patiently
 from runtime.engine.turn import (
-    CALL_TYPES,
     Turn,
     call_body,
+    call_type,
     calls_step,
     message_item,
     message_step,
@@ -164,6 +165,11 @@ class Record:
             if not calls:
                 await _complete_open_steps(session, run, shown.now)
                 return False
+            if run.status is RunStatus.CANCELLING:
+                # Asked for since we last looked; there is nothing left to stop.
+                _say_cancelling(shown)
+                await end_run(session, run, RunStatus.CANCELLED, shown.now)
+                return True
             lifecycle.move(run, RunStatus.REQUIRES_ACTION, shown.now)
             rendered = render_run(run, calls).model_dump(mode="json")
             announce(session, run, "thread.run.requires_action", rendered)
@@ -181,6 +187,8 @@ class Record:
         async def work(shown: Shown) -> None:
             run = shown.run
             steps = []
+            if await _is_stored(shown, turn):
+                return  # a commit whose answer was lost
             if turn.saying is not None:
                 item = message_item(run, turn.saying, ItemStatus.INCOMPLETE, shown.now)
                 item.incomplete_reason = "run_failed"
@@ -241,8 +249,7 @@ class Record:
 
         async def work(shown: Shown) -> None:
             if shown.run.status is RunStatus.CANCELLING:
-                rendered = render_run(shown.run).model_dump(mode="json")
-                announce(shown.session, shown.run, "thread.run.cancelling", rendered)
+                _say_cancelling(shown)
 
         await self._write(work)
 
@@ -252,13 +259,20 @@ class Record:
         async def work(shown: Shown) -> None:
             run = shown.run
             if run.status is RunStatus.CANCELLING:
+                _say_cancelling(shown)
                 await end_run(shown.session, run, RunStatus.CANCELLED, shown.now)
                 return
             lifecycle.move(run, RunStatus.QUEUED, shown.now)
             rendered = render_run(run).model_dump(mode="json")
             announce(shown.session, run, "thread.run.queued", rendered)
+            jobs.enqueue(shown.session, jobs.DRIVE_RUNS)
 
         await self._write(work)
+
+
+def _say_cancelling(shown: Shown) -> None:
+    rendered = render_run(shown.run).model_dump(mode="json")
+    announce(shown.session, shown.run, "thread.run.cancelling", rendered)
 
 
 def _count(run: Run, turn: Turn) -> None:
@@ -267,6 +281,15 @@ def _count(run: Run, turn: Turn) -> None:
     run.cached_tokens += turn.usage.cached_tokens
     run.output_tokens += turn.usage.output_tokens
     run.reasoning_tokens += turn.usage.reasoning_tokens
+
+
+async def _is_stored(shown: Shown, turn: Turn) -> bool:
+    if turn.saying is None:
+        return False
+    query = select(Item.pk).where(
+        Item.project_id == shown.run.project_id, Item.id == turn.saying.message_id
+    )
+    return await shown.session.scalar(query) is not None
 
 
 async def _store_message(shown: Shown, turn: Turn) -> None:
@@ -295,6 +318,8 @@ async def _store_calls(shown: Shown, turn: Turn) -> None:
     session.add(step)
     await session.flush()
     for index, call in enumerate(turn.calls):
+        known = call_type(run, call.name)
+        type = known or ItemType.FUNCTION_CALL
         session.add(
             Item(
                 project_id=run.project_id,
@@ -306,19 +331,26 @@ async def _store_calls(shown: Shown, turn: Turn) -> None:
                 seq=shown.thread.take_seq(),
                 turn=turn.number,
                 output_index=index,
-                type=CALL_TYPES.get(call.name, ItemType.FUNCTION_CALL),
-                status=ItemStatus.IN_PROGRESS,
+                type=type,
+                status=ItemStatus.IN_PROGRESS if known else ItemStatus.FAILED,
                 call_id=call.call_id,
                 upstream_call_id=call.upstream_call_id,
                 name=call.name,
-                body=call_body(call),
+                body=call_body(call, type),
+                # Nobody could answer it; the model is told, and may do better.
+                output=None if known else {"text": _no_such_tool(call.name)},
                 attempt=run.attempt,
                 assistant_id=run.assistant_id,
                 created_at=shown.now,
+                completed_at=None if known else shown.now,
             )
         )
         # One by one, so that `pk` has the order of the calls.
         await session.flush()
+
+
+def _no_such_tool(name: str) -> str:
+    return f"There is no tool named '{name[:64]}' here; nothing was done."
 
 
 async def _store_cut(shown: Shown, heard: Turn, reason: str) -> None:

@@ -258,10 +258,27 @@ class Listener:
         self._voice.say("thread.run.step.delta", step_delta(self.turn, told))
 
 
-def call_body(call: Calling) -> dict[str, Any]:
+def call_type(run: Run, name: str) -> ItemType | None:
+    """What a call of that name is on this run; None: the run has no such tool."""
+    # First, as a caller's function may bear the name of a tool that the run lacks.
+    if name in functions_of(run):
+        return ItemType.FUNCTION_CALL
+    if any(tool["type"] == name for tool in run.tools):
+        return CALL_TYPES.get(name)
+    return None
+
+
+def functions_of(run: Run) -> frozenset[str]:
+    """The names of the caller's functions."""
+    return frozenset(
+        tool["function"]["name"] for tool in run.tools if tool["type"] == "function"
+    )
+
+
+def call_body(call: Calling, type: ItemType) -> dict[str, Any]:
     """A call's body as it lies in its item: what was said, and what we read in it."""
     body: dict[str, Any] = {"arguments": call.arguments}
-    if call.name in CALL_TYPES:
+    if type is not ItemType.FUNCTION_CALL:
         try:
             asked = json.loads(call.arguments)
         except ValueError:

@@ -66,19 +66,26 @@ class Voice:
                 await self._bus.append(waiting)
 
     async def _flush_soon(self) -> None:
-        pause = self._last_flush + _FLUSH_SECONDS - time.monotonic()
-        if pause > 0:
-            await asyncio.sleep(pause)
-        await self.flush()
+        # Again, for what was said while Redis took its time.
+        while self._waiting:
+            pause = self._last_flush + _FLUSH_SECONDS - time.monotonic()
+            if pause > 0:
+                await asyncio.sleep(pause)
+            await self.flush()
 
     @classmethod
     @contextlib.asynccontextmanager
     async def of(cls, bus: Bus, claim: Claim) -> "AsyncIterator[Voice]":
-        """A voice for as long as the block lasts; nothing is said after it."""
+        """A voice for as long as the block lasts; nothing is said after it.
+
+        What was begun is told to its end, also when the work is cancelled: the message
+        that is shown as incomplete next has to have begun.
+        """
         voice = cls(bus, claim)
         try:
             yield voice
         finally:
+            await voice.flush()
             if voice._timer is not None:
                 voice._timer.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
