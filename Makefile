@@ -12,6 +12,7 @@ BIN := $(VENV)/bin
 # Test workers: as many as cores, but no more than eight.
 TEST_PROCESSES ?= auto --maxprocesses 8
 PYTEST_OPTIONS ?=
+BENCH ?=
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,8 +37,10 @@ demo: setup ## the main job on real files, start to end, on a scratch directory
 	@$(BIN)/assistants sandbox build --install-engine
 	@exec $(BIN)/assistants demo
 
-bench: setup ## every benchmark; tables out
-	@exec $(BIN)/python -m bench
+bench: setup ## every benchmark; tables out (BENCH="run --quick": which, and how)
+	@$(BIN)/assistants sandbox build --install-engine \
+		|| echo "Going on without a sandbox: its container is not measured."
+	@exec $(BIN)/python -m tests.bench $(BENCH)
 
 lock: ## pin the dependencies of pyproject.toml anew (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }

@@ -1,6 +1,5 @@
 """What is counted and how: percentiles of samples, and the memory of a process tree."""
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -92,8 +91,3 @@ def _read(pid: int) -> tuple[float, float] | None:
         for name, size in re.findall(r"^(\w+): +(\d+) kB", text, re.MULTILINE)
     }
     return sizes["Pss"], sizes["Private_Clean"] + sizes["Private_Dirty"]
-
-
-def load_average() -> float:
-    """How many processes wanted a core during the last minute."""
-    return os.getloadavg()[0]

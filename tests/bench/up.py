@@ -30,6 +30,7 @@ class Up:
     Attributes:
         seconds_to_ready: from its start until it said that it is ready.
         url: where the API answers, without `/v1`.
+        key: of the project `default`.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Up:
         )
         self.seconds_to_ready = 0.0
         self.url = ""
-        self._key = ""
+        self.key = ""
 
     def __enter__(self) -> Self:
         argv = [sys.executable, "-m", "runtime", "up"]
@@ -112,13 +113,8 @@ class Up:
     def client(self) -> AsyncOpenAI:
         """The official client with the key of the project `default`; does not retry."""
         return AsyncOpenAI(
-            base_url=f"{self.url}/v1", api_key=self._key, max_retries=0, timeout=120
+            base_url=f"{self.url}/v1", api_key=self.key, max_retries=0, timeout=120
         )
-
-    @property
-    def key(self) -> str:
-        """The API key of the project `default`."""
-        return self._key
 
     @property
     def database_url(self) -> str:
@@ -130,6 +126,19 @@ class Up:
     def redis_url(self) -> str:
         """Its Redis."""
         return self.settings.effective_redis_url
+
+    @property
+    def sandbox_instance(self) -> str | None:
+        """The name on this runtime's containers, as the sandbox's manager was told it.
+
+        None when there is no manager.
+        """
+        pid_file = self._data_dir / "run" / "sandbox.pid"
+        if not pid_file.exists():
+            return None
+        pid = pid_file.read_text().split()[0]
+        argv = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        return argv[argv.index("--instance") + 1]
 
     def memory(self) -> list[Share]:
         """What each of its programs holds at this moment, largest first."""
@@ -147,7 +156,7 @@ class Up:
                 raise RuntimeError(f"It did not start:\n{self._output.read_text()}")
             time.sleep(_GLANCE_SECONDS)
         self.seconds_to_ready = time.monotonic() - began
-        self.url, self._key = found.groups()
+        self.url, self.key = found.groups()
 
 
 def _inherited() -> dict[str, str]:

@@ -1,0 +1,98 @@
+"""File search on real documents: how fast it is fed, how fast and how well it finds."""
+
+import time
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from runtime.vector_stores.models import Chunk
+from runtime.vector_stores.search import RankingOptions
+from tests.bench import rag
+from tests.bench.floors import one_row_seconds
+from tests.bench.measure import median
+from tests.bench.report import Detail, Report
+from tests.bench.setting import Setting
+
+_SEED = 1
+_BATCH = 32
+
+
+async def measure(setting: Setting) -> Report:
+    """Index the documents, ask a sample of the questions in three ways."""
+    report = Report("File search: indexing and finding")
+    if not (setting.rag_folder / "questions.jsonl").is_file():
+        report.notes.append(
+            f"NOT MEASURED: no documents and questions in {setting.rag_folder}. Give "
+            "a folder with --rag; tests/bench/rag.py says what it holds."
+        )
+        return report
+    count = setting.times(800, 40)
+    questions = rag.read_questions(setting.rag_folder, count, seed=_SEED)
+    with (
+        setting.up() as up,
+        rag.scratch_database(up.settings.effective_database_url) as database_url,
+    ):
+        async with rag.indexed(database_url, setting.rag_folder) as bench:
+            await bench.ask(questions[:5], RankingOptions())  # warm
+            outcomes = {
+                name: await bench.ask(questions, ranking)
+                for name, ranking in rag.WAYS.items()
+            }
+            alone = await _embedding_alone(bench)
+            asked = [question["question"] for question in questions[:100]]
+            question = await _question_alone(bench, asked)
+        row = await one_row_seconds(database_url, 200)
+    report.floor = (
+        "for indexing, the same chunks once through the embedder, by the same number of "
+        "threads; for a question, its embedding and one row read."
+    )
+    report.add(
+        "indexing",
+        bench.tokens / bench.index_seconds,
+        "tokens/s",
+        floor=bench.tokens / alone,
+        more_is_better=True,
+    )
+    hybrid = outcomes["hybrid"]
+    floor = (question + row) * 1000
+    report.add("a search, p50", hybrid.milliseconds(50), "ms", floor=floor)
+    report.add("a search, p95", hybrid.milliseconds(95), "ms", floor=floor)
+    report.details.append(_quality(outcomes))
+    report.notes.append(
+        f"{bench.tokens:,} tokens, {count} questions, ten hits each. Pipeline "
+        "and search run in this process, on the Postgres of `assistants up`."
+    )
+    return report
+
+
+async def _embedding_alone(bench: rag.Bench) -> float:
+    """Seconds to embed every indexed passage once, with nothing else to do."""
+    async with bench.db.transaction() as session:
+        found = await session.scalars(
+            select(Chunk.content).where(Chunk.store_pk == bench.store.pk)
+        )
+        passages = list(found)
+    began = time.perf_counter()
+    for at in range(0, len(passages), _BATCH):
+        await bench.gateway.embedder.embed(passages[at : at + _BATCH])
+    return time.perf_counter() - began
+
+
+async def _question_alone(bench: rag.Bench, questions: Sequence[str]) -> float:
+    """Seconds to embed one question (median)."""
+    taken = []
+    for question in questions:
+        began = time.perf_counter()
+        await bench.gateway.embedder.embed([question])
+        taken.append(time.perf_counter() - began)
+    return median(taken)
+
+
+def _quality(outcomes: dict[str, rag.Outcome]) -> Detail:
+    columns = ["ranked by", "nDCG@10", "MRR", "R@1", "R@3", "R@5", "R@10", "p50 ms"]
+    rows = []
+    for name, found in outcomes.items():
+        recalls = [f"{found.recall(k):.3f}" for k in (1, 3, 5, 10)]
+        marks = [f"{found.ndcg:.4f}", f"{found.mrr:.3f}", *recalls]
+        rows.append([name, *marks, f"{found.milliseconds(50):.1f}"])
+    return Detail("Is the passage that answers the question found?", columns, rows)
