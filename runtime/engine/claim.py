@@ -24,8 +24,8 @@ from runtime.threads.models import Thread
 
 log = structlog.get_logger()
 
-# A re-claimed run numbers its events from far above: whatever its lost worker still
-# says has a smaller number, and Redis refuses it.
+# A re-claimed run numbers its events from far above, at every loss from higher: what its
+# lost workers still say has a smaller number, and Redis refuses it.
 _ATTEMPT_GAP = 1_000_000
 
 
@@ -55,26 +55,25 @@ class Shown:
 class Claim:
     """The right to work on one run, until it is interrupted."""
 
-    def __init__(self, run: Run, *, heard_before: int, claimed_at: datetime) -> None:
+    def __init__(self, run: Run, *, is_takeover: bool, claimed_at: datetime) -> None:
         """
         Args:
             run: the row as it was claimed; a snapshot from here on.
+            is_takeover: a former worker may have left something half done. Redis may
+                hold events beyond the row's last number: said, and not kept.
             claimed_at: when, by the database's clock.
-            heard_before: number of the last event its former worker is known to have
-                stored; what is in Redis beyond it was said and not kept.
         """
         self.run = run
-        self.heard_before = heard_before
+        self.is_takeover = is_takeover
+        # Written to the row with the first step: until then it tells a next worker what
+        # was kept, should this one be lost, too.
         self.event_seq = run.event_seq
+        if is_takeover:
+            self.event_seq = beyond_lost(run, run.lost_leases)
         self._claimed_at = claimed_at
         self.interruption: asyncio.Future[Interruption] = (
             asyncio.get_running_loop().create_future()
         )
-
-    @property
-    def is_takeover(self) -> bool:
-        """Whether a former worker may have left something half done."""
-        return self.heard_before < self.event_seq - _ATTEMPT_GAP // 2
 
     @property
     def seconds_left(self) -> float:
@@ -112,8 +111,16 @@ class Claim:
             shown = Shown(session, *row)
             # Deltas were numbered since the row last heard of it.
             shown.run.event_seq = max(shown.run.event_seq, self.event_seq)
+            if shown.run.status is RunStatus.CANCELLING:
+                # The bell was lost, or is slower than this: stop at this step.
+                self.interrupt(Interruption.CANCELLED)
             yield shown
         self.event_seq = shown.run.event_seq
+
+
+def beyond_lost(run: Run, workers: int) -> int:
+    """An event number above all that so many lost workers of a run can have given."""
+    return run.event_seq + workers * _ATTEMPT_GAP
 
 
 _CHOOSE = text(
@@ -185,28 +192,22 @@ class Claims:
                     select(Run, func.clock_timestamp()).where(Run.pk == pk)
                 )
             ).one()
-            heard_before = run.event_seq
-            self._hand_over(run, now)
+            is_takeover = run.status is RunStatus.IN_PROGRESS
             run.attempt += 1
             run.lease_owner = self.owner
             run.lease_expires_at = now + self._lease
-            if heard_before == run.event_seq:
+            if is_takeover:
+                # Its worker fell silent. Same status, next attempt.
+                log.info("run taken over", run_id=run.id, attempt=run.attempt)
+                run.lost_leases += 1
+            else:
+                lifecycle.move(run, RunStatus.IN_PROGRESS, now)
                 rendered = render_run(run).model_dump(mode="json")
                 announce(session, run, "thread.run.in_progress", rendered)
-                heard_before = run.event_seq
-        claim = Claim(run, heard_before=heard_before, claimed_at=now)
+        claim = Claim(run, is_takeover=is_takeover, claimed_at=now)
         self._live[run.pk] = claim
         self._idle.clear()
         return claim
-
-    def _hand_over(self, run: Run, now: datetime) -> None:
-        if run.status is RunStatus.QUEUED:
-            lifecycle.move(run, RunStatus.IN_PROGRESS, now)
-            return
-        # Its worker fell silent. Same status, next attempt, a fresh range of numbers.
-        log.info("run taken over", run_id=run.id, attempt=run.attempt + 1)
-        run.lost_leases += 1
-        run.event_seq += _ATTEMPT_GAP
 
     def drop(self, claim: Claim) -> None:
         """Forget a claim whose work is over."""

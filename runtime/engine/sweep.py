@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, text
 
 from runtime import jobs
 from runtime.db.transaction import Database, Session
+from runtime.engine.claim import beyond_lost
 from runtime.runs.ending import end_run
 from runtime.runs.models import Container, Run, RunStatus
 from runtime.threads.models import Thread
@@ -112,8 +113,8 @@ async def _end(db: Database, pk: int, ending: _Ending) -> None:
         if row is None:
             return
         run: Run = row[1]
-        # The last worker may have told more than it stored; see `claim.py`.
-        run.event_seq += 1_000_000
+        # The last worker may have told more than it stored, and be about to write.
+        run.event_seq = beyond_lost(run, run.lost_leases + 1)
         run.attempt += 1
         log.info("run ended by the sweeper", run_id=run.id, status=ending.to)
         now = await session.database_now()

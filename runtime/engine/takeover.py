@@ -17,7 +17,8 @@ from runtime.events.event import Event
 
 async def abandon_leftovers(bus: Bus, record: Record, claim: Claim) -> None:
     """Close what the lost worker left open, as far as Redis still knows of it."""
-    told = await bus.read(stream_of(claim.run), claim.heard_before)
+    # The row's number is of the last event that was kept.
+    told = await bus.read(stream_of(claim.run), claim.run.event_seq)
     turn = _leftover(told, claim.run.turn)
     if turn is not None:
         await record.abandon(turn)
