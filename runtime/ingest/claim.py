@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, text, update
 
 from runtime.db.transaction import Database, Session
 from runtime.errors import Unavailable
@@ -150,15 +150,23 @@ class FileClaim:
                     return
 
     async def _extend(self) -> bool:
+        """Extend the lease; whether the claim is still good."""
+        # Skipped when locked: the work itself may be writing under this claim, and
+        # that can take longer than a lock is waited for.
+        free = select(StoreFile.pk).where(self._is_good())
+        free = free.with_for_update(skip_locked=True)
         async with self.db.transaction() as session:
-            held = await session.execute(
+            extended = await session.execute(
                 update(StoreFile)
-                .where(self._is_good())
+                .where(StoreFile.pk.in_(free.scalar_subquery()))
                 .values(lease_expires_at=func.clock_timestamp() + self.lease)
                 .returning(StoreFile.pk)
                 .execution_options(synchronize_session=False)
             )
-            return held.first() is not None
+            if extended.first() is not None:
+                return True
+            good = select(exists().where(self._is_good()))
+            return bool(await session.scalar(good))
 
 
 async def take(
