@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,13 @@ _TABLE = "station,rain_mm,sun_hours\n" + "".join(
 )
 
 pytestmark = pytest.mark.timeout(2 * _SECONDS)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """An empty directory. Its name is short, as it holds sockets."""
+    with tempfile.TemporaryDirectory(prefix="at-") as directory:
+        yield Path(directory)
 
 
 def _start(directory: Path, *arguments: str, **settings: str) -> subprocess.Popen[str]:
@@ -61,29 +70,27 @@ def _run(directory: Path, *arguments: str, **settings: str) -> tuple[int, str, s
 
 @pytest.mark.docker
 def test_it_cites_the_handbook_charts_the_year_and_calls_the_function(
-    tmp_path: Path,
+    place: Path,
 ) -> None:
-    status, said, complained = _run(tmp_path, "--out", "out")
+    status, said, complained = _run(place, "--out", "out")
 
     assert status == 0, said + complained
     assert "crew-handbook.pdf, page 2, characters " in said
     assert '"Between two duties lie at least 11 hours of rest' in said
     assert "code_interpreter: completed" in said
     assert "book_crossing returned:" in said
-    with Image.open(tmp_path / "out" / "ferries-2024.png") as picture:
+    with Image.open(place / "out" / "ferries-2024.png") as picture:
         assert picture.format == "PNG"
         assert len(picture.convert("L").getcolors() or ()) > 10
 
 
 @pytest.mark.docker
-def test_it_takes_other_files_and_asks_what_they_can_answer(tmp_path: Path) -> None:
-    notes, table = tmp_path / "kalvik notes.txt", tmp_path / "rain.csv"
+def test_it_takes_other_files_and_asks_what_they_can_answer(place: Path) -> None:
+    notes, table = place / "kalvik notes.txt", place / "rain.csv"
     notes.write_text(_NOTES)
     table.write_text(_TABLE)
 
-    status, said, complained = _run(
-        tmp_path, "--json", "--files", str(notes), str(table)
-    )
+    status, said, complained = _run(place, "--json", "--files", str(notes), str(table))
 
     assert status == 0, said + complained
     parts: dict[str, Any] = json.loads(said)["parts"]
@@ -91,15 +98,15 @@ def test_it_takes_other_files_and_asks_what_they_can_answer(tmp_path: Path) -> N
     assert cited["file"] == notes.name
     assert cited["page"] is None
     assert _NOTES[cited["char_start"] : cited["char_end"]] == cited["quote"]
-    with Image.open(tmp_path / parts["chart"]["chart"]) as picture:
+    with Image.open(place / parts["chart"]["chart"]) as picture:
         picture.load()
     assert {"rain_mm", "sun_hours"} <= set(parts["chart"]["answer"].split())
 
 
 def test_a_part_that_does_not_happen_is_named_and_ends_it_with_status_1(
-    tmp_path: Path,
+    place: Path,
 ) -> None:
-    status, said, complained = _run(tmp_path, "--json", ASSISTANTS_SANDBOX="off")
+    status, said, complained = _run(place, "--json", ASSISTANTS_SANDBOX="off")
 
     assert status == 1, said + complained
     parts: dict[str, Any] = json.loads(said)["parts"]
@@ -110,13 +117,13 @@ def test_a_part_that_does_not_happen_is_named_and_ends_it_with_status_1(
         "function": True,
     }
     assert "switched off" in parts["chart"]["error"]
-    assert (tmp_path / "demo-output" / "logs" / "api.log").exists()
+    assert (place / "demo-output" / "logs" / "api.log").exists()
 
 
-def test_ctrl_c_stops_everything_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    demo = _start(tmp_path, ASSISTANTS_SANDBOX="off")
+def test_ctrl_c_stops_everything_and_leaves_nothing_behind(place: Path) -> None:
+    demo = _start(place, ASSISTANTS_SANDBOX="off")
     try:
-        data_dir = _data_dir(demo, tmp_path / "tmp")
+        data_dir = _data_dir(demo, place / "tmp")
         demo.send_signal(signal.SIGINT)
         demo.communicate(timeout=30)
     finally:
@@ -124,7 +131,7 @@ def test_ctrl_c_stops_everything_and_leaves_nothing_behind(tmp_path: Path) -> No
 
     assert demo.returncode not in (0, None)
     assert living(data_dir) == set()
-    assert list((tmp_path / "tmp").glob("assistants-demo-*")) == []
+    assert list((place / "tmp").glob("assistants-demo-*")) == []
 
 
 def _data_dir(demo: subprocess.Popen[str], scratch: Path) -> Path:
