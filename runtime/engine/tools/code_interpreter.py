@@ -28,6 +28,7 @@ _UNKNOWN = (
     "The sandbox was lost while this code was with it. It cannot be known whether it "
     "ran, so it was not run again; variables are lost, files are put back."
 )
+_ANEW = "[The sandbox was started anew: variables are lost, files are put back.]"
 
 
 @dataclass(slots=True)
@@ -136,6 +137,8 @@ async def _answer(
     call: Call, desk: Desk, epoch: str, outcome: Outcome, kept: _Kept
 ) -> None:
     logs = outcome.logs
+    if desk.container.epoch not in (None, epoch):
+        logs = f"{_ANEW}\n{logs}"
     outputs: list[dict[str, Any]] = [{"type": "logs", "logs": logs}] if logs else []
     outputs += [
         {"type": "image", "image": {"file_id": file.id}} for file in kept.images
