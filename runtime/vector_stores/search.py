@@ -118,7 +118,8 @@ async def search(
         for question, vector in zip(questions, vectors, strict=True):
             values = {**common, "query": question, "vector": _as_text(vector)}
             hits += await _rank(session, statement, values)
-        for store in stores:
+        # In one order, whoever searches: this locks their rows.
+        for store in sorted(stores, key=lambda store: store.pk):
             await touch(session, store)
     # A chunk found twice repeats itself, and so only its better score is kept.
     hits.sort(key=lambda hit: hit.score, reverse=True)
