@@ -54,7 +54,8 @@ question AS MATERIALIZED (
                   FROM store_lexemes
                   WHERE store_pk = ANY(CAST(:store_pks AS bigint[]))
                     AND lexeme = word.lexeme) AS found
-    ORDER BY df, word.lexeme
+    -- Words that no chunk has come last: they must not crowd out those to be found.
+    ORDER BY df = 0, df, word.lexeme
     LIMIT {lexemes}
 ),
 telling AS MATERIALIZED (

@@ -29,6 +29,8 @@ from tests.vector_stores.asking import FACTS, Ask
         ("err-4711-xj", 2),
         ("wann fährt die straßenbahn", 3),
         ("parse_header", 4),
+        # Many words that no passage has do not crowd out the one that counts.
+        (" ".join(f"zq{n}x" for n in range(200)) + " hauptbahnhof", 3),
     ],
 )
 async def test_a_question_finds_its_passage(
