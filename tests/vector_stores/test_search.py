@@ -29,8 +29,6 @@ from tests.vector_stores.asking import FACTS, Ask
         ("err-4711-xj", 2),
         ("wann fährt die straßenbahn", 3),
         ("parse_header", 4),
-        # Many words that no passage has do not crowd out the one that counts.
-        (" ".join(f"zq{n}x" for n in range(200)) + " hauptbahnhof", 3),
     ],
 )
 async def test_a_question_finds_its_passage(
@@ -61,6 +59,15 @@ async def test_no_question_is_too_odd(
     ask: Ask, facts: VectorStore, question: str
 ) -> None:
     assert len(await ask(question, facts)) == len(FACTS)
+
+
+async def test_words_that_no_passage_has_do_not_crowd_out_the_others(
+    ask: Ask, facts: VectorStore
+) -> None:
+    question = " ".join(f"zq{n}x" for n in range(200)) + " hauptbahnhof"
+    words = RankingOptions(embedding_weight=0, text_weight=1)
+
+    assert (await ask(question, facts, ranking=words))[0].text == FACTS[3]
 
 
 async def test_a_threshold_parts_sense_from_nonsense(
