@@ -58,7 +58,7 @@ def question_about(filename: str, text: str) -> str:
     best: list[str] = []
     best_score = 0.0
     for sentence in _SENTENCE.split(text):
-        if len(sentence.split()) not in _SENTENCE_WORDS:
+        if not _is_prose(sentence):
             continue
         words = list(dict.fromkeys(_WORD.findall(sentence)))
         rarest = sorted(words, key=lambda word: counts[word.lower()])[:_QUESTION_WORDS]
@@ -68,6 +68,14 @@ def question_about(filename: str, text: str) -> str:
     if not best:  # no prose, or a script without spaces: its own beginning will do
         return " ".join(text.split())[:200] or f"What is in {filename}?"
     return f"What does {filename} say about {', '.join(best)}?"
+
+
+def _is_prose(sentence: str) -> bool:
+    """Not a heading, a list of names, a table or a formula."""
+    words = sentence.split()
+    small = sum(word.islower() for word in words)
+    ended = sentence.rstrip().endswith((".", "!", "?"))
+    return ended and len(words) in _SENTENCE_WORDS and small >= 0.6 * len(words)
 
 
 def chart_request(filename: str, *, with_code: bool) -> str:
