@@ -1,5 +1,6 @@
 """Transactions: the one place that commits, and the outbox that leaves after it."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
@@ -97,11 +98,16 @@ class Database:
         async with _in_our_words(), self._sessions() as session, session.begin():
             yield session
         if session.outbox and self._deliver is not None:
-            try:
-                await self._deliver(session.outbox)
-            except Exception:
-                # The commit stands whatever became of its bell; the sweeper rings again.
-                log.warning("outbox not delivered", exc_info=True)
+            # Shielded: who is cancelled now (a caller hung up, a run was stopped) has
+            # committed all the same, and others wait for the word of it.
+            await asyncio.shield(self._send(self._deliver, session.outbox))
+
+    async def _send(self, deliver: Delivery, outbox: list[Any]) -> None:
+        try:
+            await deliver(outbox)
+        except Exception:
+            # The commit stands whatever became of its bell; the sweeper rings again.
+            log.warning("outbox not delivered", exc_info=True)
 
     async def ping(self) -> None:
         """Ask the database for a sign of life.

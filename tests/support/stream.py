@@ -38,10 +38,11 @@ async def open_stream(
             body = await response.aread()
             raise AssertionError(f"{response.status_code}: {body.decode()[:500]}")
         assert response.headers["content-type"].startswith("text/event-stream")
-        yield _events(response)
+        yield events_of(response)
 
 
-async def _events(response: httpx2.Response) -> AsyncIterator[Sent]:
+async def events_of(response: httpx2.Response) -> AsyncIterator[Sent]:
+    """The events of a response, as they come."""
     fields: dict[str, str] = {}
     async for line in response.aiter_lines():
         if line and not line.startswith(":"):

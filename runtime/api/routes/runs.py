@@ -156,7 +156,7 @@ async def resume_stream(
     project: CurrentProject,
     session: Session,
     resources: ResourcesDep,
-    after: Annotated[int | None, Query(ge=0)] = None,
+    after: Annotated[int | None, Query(ge=0, lt=10**18)] = None,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
     """Follow a run from behind the event that `after` or `Last-Event-ID` names."""
