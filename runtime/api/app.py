@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 import runtime
-from runtime.api import errors
+from runtime.api import errors, playground
 from runtime.api.middleware import Envelope, Gate
 from runtime.api.routes import operator_routers, v1_routers
 from runtime.observability.logging import configure_logging
@@ -43,6 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router, prefix="/v1")
     for router in operator_routers():
         app.include_router(router)
+    playground.mount(app)
     # The last one added is the outermost.
     app.add_middleware(Gate, max_file_bytes=settings.max_file_bytes)
     app.add_middleware(Envelope)
