@@ -11,8 +11,13 @@ _LENGTH = b"content-length:"
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What a server gave: answers a second over all connections, and how late."""
+    """What a server gave: answers a second over all connections, and how late.
 
+    Attributes:
+        answers: all of them, those of the warm-up too.
+    """
+
+    answers: int
     per_second: float
     p50_ms: float
     p99_ms: float
@@ -36,11 +41,12 @@ async def answers_per_second(
         RuntimeError: an answer was not 200.
     """
     # What a first request pays for once, and the pool's connections.
-    await _load(port, raw, connections, min(1.0, seconds))
+    warm_up = await _load(port, raw, connections, min(1.0, seconds))
     began = time.perf_counter()
     taken = await _load(port, raw, connections, seconds)
     spent = time.perf_counter() - began
     return Rate(
+        len(warm_up) + len(taken),
         len(taken) / spent,
         percentile(taken, 50) * 1000,
         percentile(taken, 99) * 1000,

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 
 from openai import AsyncOpenAI
 
-from tests.bench.containers import memory_of_containers
 from tests.bench.measure import Share, memory_of
 from tests.bench.report import Detail, Report, number
 from tests.bench.setting import Setting
@@ -31,7 +30,6 @@ async def measure(setting: Setting) -> Report:
     with setting.up(sandbox=True) as up:
         await asyncio.sleep(setting.times(15, 3))
         idle = up.memory()
-        containers = await memory_of_containers(up.sandbox_instance)
         async with up.client() as client:
             await _run(client)
             after_run = up.memory()
@@ -46,13 +44,12 @@ async def measure(setting: Setting) -> Report:
     for name, shares in stages:
         target = _IDLE_MB if name == "idle" else None
         report.add(name, _sum(shares), "MB", floor=floor, target=target)
-    if containers is not None:
-        report.add("beside it: the sandbox's warm container", containers.pss, "MB")
     report.details.append(_by_program(stages))
     report.notes.append(
         "Proportional set sizes (a page shared by n processes counts 1/n for each), so "
         "whatever else runs the same Python makes them look smaller. The embedder is "
-        "let go after five idle minutes."
+        "let go after five idle minutes; containers come with the first code and are not "
+        "counted."
     )
     return report
 

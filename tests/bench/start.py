@@ -15,7 +15,7 @@ _SECOND_START_SECONDS = 5
 _STOP_SECONDS = 10
 
 # What the slowest of the processes started side by side has to load.
-_LARGEST_IMPORT = "import runtime.worker.app, runtime.worker.tasks"
+_LARGEST_IMPORT = "import runtime.worker.app, runtime.worker.process"
 
 
 async def measure(setting: Setting) -> Report:

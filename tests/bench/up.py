@@ -15,7 +15,7 @@ from openai import AsyncOpenAI
 
 from runtime.local import launch
 from runtime.settings import Settings
-from tests.bench.measure import Share, memory_of_tree
+from tests.bench.measure import Share, cpu_seconds, memory_of_tree, tree
 from tests.support.stack import ROOT
 
 _START_SECONDS = 90.0
@@ -127,18 +127,10 @@ class Up:
         """Its Redis."""
         return self.settings.effective_redis_url
 
-    @property
-    def sandbox_instance(self) -> str | None:
-        """The name on this runtime's containers, as the sandbox's manager was told it.
-
-        None when there is no manager.
-        """
-        pid_file = self._data_dir / "run" / "sandbox.pid"
-        if not pid_file.exists():
-            return None
-        pid = pid_file.read_text().split()[0]
-        argv = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-        return argv[argv.index("--instance") + 1]
+    def cpu_seconds(self, name: str | None = None) -> float:
+        """What one of its programs (with its children), or all, have computed so far."""
+        root = self._process.pid if name is None else self._pid(name)
+        return cpu_seconds(tree(root))
 
     def memory(self) -> list[Share]:
         """What each of its programs holds at this moment, largest first."""
@@ -146,8 +138,12 @@ class Up:
         supervisor = int((self._data_dir / "up.lock").read_text().split()[0])
         names[supervisor] = "supervisor"
         for path in (self._data_dir / "run").glob("*.pid"):
-            names[int(path.read_text().split()[0])] = path.stem
+            names[self._pid(path.stem)] = path.stem
         return memory_of_tree(self._process.pid, names)
+
+    def _pid(self, name: str) -> int:
+        path = self._data_dir / "run" / f"{name}.pid"
+        return int(path.read_text().split()[0])
 
     def _wait_until_ready(self, began: float) -> None:
         while (found := _ADDRESS.search(self._output.read_text())) is None:
