@@ -45,7 +45,7 @@ def choose(files: Sequence[Path], question: str | None) -> Material:
         return Material(documents, table, question)
     if question:
         return Material((HANDBOOK,), table, question)
-    return Material((HANDBOOK,), table, _HANDBOOK_QUESTION, expected=("11 hours",))
+    return Material((HANDBOOK,), table, _HANDBOOK_QUESTION, expected=("11",))
 
 
 def question_about(filename: str, text: str) -> str:

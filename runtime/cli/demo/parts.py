@@ -157,10 +157,10 @@ class Demonstration:
             answer = ask_polling(self.client, self.assistant_id, request, {})
         self.show.said(answer.text)
         self._show_run(answer)
+        checks.check_steps(answer.steps, "code_interpreter")
         file_id = checks.drawn_by(answer.steps)[-1]
         data = self.client.files.content(file_id).read()
         picture = checks.check_picture(data, file_id, answer.message)
-        checks.check_steps(answer.steps, "code_interpreter")
         saved = self.out / f"{self.material.table.stem}.png"
         saved.write_bytes(data)
         self.show.fact("chart", str(saved))
@@ -199,8 +199,8 @@ class Demonstration:
             self.show.fact("gave", output)
         self.show.said(answer.text)
         self._show_run(answer)
-        checks.check_steps(answer.steps, "function")
         checks.check_function(answer.called, "book_crossing", "booking", answer.text)
+        checks.check_steps(answer.steps, "function")
         self.show.good(f"the number {number}, drawn here, came back in the answer")
         return {"booking": number, "answer": answer.text, **_run_json(answer)}
 
