@@ -28,7 +28,14 @@ export const assistant = () => current;
 /** Load models and assistants; `changed` hears of each other assistant. */
 export async function start(changed) {
   onChange = changed;
-  const [models, page] = await Promise.all([get("/models"), get("/assistants", { limit: 100 })]);
+  const [models, page] = await Promise.all([
+    // Without its upstream the rest of the runtime still works.
+    get("/models").catch((error) => {
+      report(error);
+      return { data: [] };
+    }),
+    get("/assistants", { limit: 100 }),
+  ]);
   $("model").replaceChildren(...models.data.map(({ id }) => el("option", { value: id }, id)));
   $("assistant").replaceChildren(el("option", { value: NEW }, "New assistant"), ...page.data.map(option));
   const known = new Map(page.data.map((one) => [one.id, one]));

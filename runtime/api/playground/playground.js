@@ -23,7 +23,7 @@ async function enter() {
   say($("key-problem"), "");
   if (!key.get()) return showWelcome();
   try {
-    await get("/models");
+    await get("/assistants", { limit: 1 });
   } catch (error) {
     if (error.status === 401) key.forget();
     return showWelcome(error);

@@ -17,7 +17,7 @@ export class StepsPanel {
   /** `ids`: thread_id and run_id. */
   constructor(ids) {
     this.#ids = ids;
-    this.element = el("details", { className: "steps", hidden: true }, this.#summary, this.#list);
+    this.element = el("details", { className: "steps", hidden: true, "aria-live": "off" }, this.#summary, this.#list);
     this.element.ontoggle = () => this.#opened();
   }
 
@@ -49,7 +49,7 @@ export class StepsPanel {
     this.#ended = true;
     const steps = this.#steps.size ? [count(this.#steps.size, "step")] : ["Steps"];
     const tokens = usage ? [count(usage.total_tokens, "token")] : [];
-    const time = seconds === null ? [] : [seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`];
+    const time = seconds === null ? [] : [duration(seconds)];
     this.#summary.textContent = [...steps, ...tokens, ...time].join(" · ");
     this.element.hidden = false;
     if (this.element.open) this.#opened();
@@ -80,6 +80,11 @@ export class StepsPanel {
   #draw() {
     this.#list.replaceChildren(...[...this.#steps.values()].map(drawStep));
   }
+}
+
+function duration(seconds) {
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  return `${Number.isInteger(seconds) ? seconds : seconds.toFixed(1)} s`;
 }
 
 /** Add a delta: texts grow, lists by index, the rest is replaced. */

@@ -118,26 +118,34 @@ export async function restore() {
       get("/threads/{thread_id}/runs", { thread_id, order: "desc", limit: 100 }),
     ]);
     threadId = thread_id;
-    await showAll(messages.data.reverse(), runs.data.reverse());
+    showAll(messages.data.reverse(), runs.data.reverse());
   } catch (error) {
     if (error.status === 404) sessionStorage.removeItem(THREAD);
     else throw error;
   }
 }
 
-async function showAll(messages, runs) {
-  const answers = new Map(runs.map((run) => [run.id, new Answer(run)]));
-  // Questions and runs alternate in time; an answer's messages belong to its run.
-  const entries = [
-    ...runs.map((run) => ({ at: run.created_at, late: 1, view: answers.get(run.id) })),
-    ...messages
-      .filter((message) => !answers.has(message.run_id))
-      .map((message) => ({ at: message.created_at, late: 0, view: new MessageView(message) })),
-  ].sort((a, b) => a.at - b.at || a.late - b.late);
-  for (const { view } of entries) show(view);
-  for (const message of messages) answers.get(message.run_id)?.show(message);
-  for (const answer of answers.values()) if (!isLive(answer.run)) answer.finish({ live: false });
-  const live = [...answers.values()].find((answer) => isLive(answer.run));
+function showAll(messages, runs) {
+  const answers = runs.map((run) => new Answer(run));
+  const places = new Map(runs.map((run, place) => [run.id, place]));
+  let shown = 0;
+  const showWhile = (isDue) => {
+    while (shown < answers.length && isDue(answers[shown])) show(answers[shown++]);
+  };
+  for (const message of messages) {
+    const place = places.get(message.run_id);
+    if (place === undefined) {
+      // A run that said nothing has only its time (whole seconds) to go by.
+      showWhile(({ run }) => run.created_at < message.created_at);
+      show(new MessageView(message));
+    } else {
+      showWhile(() => shown <= place);
+      answers[place].show(message);
+    }
+  }
+  showWhile(() => true);
+  for (const answer of answers) if (!isLive(answer.run)) answer.finish({ live: false });
+  const live = answers.find((answer) => isLive(answer.run));
   if (live) follow(live);
 }
 
@@ -175,6 +183,8 @@ function setIdle() {
   $("status").textContent = "";
   $("send").hidden = false;
   $("cancel").hidden = true;
+  // The form that had the focus may be gone.
+  if (document.activeElement === document.body) $("question").focus({ preventScroll: true });
 }
 
 export const isBusy = () => $("send").hidden;
