@@ -18,6 +18,7 @@ import structlog
 from runtime.db.transaction import DatabaseAway
 from runtime.engine.claim import Claim, ClaimLost, Interruption
 from runtime.engine.engine import Engine
+from runtime.engine.listen import Listener
 from runtime.engine.patience import patiently
 from runtime.engine.prompt import (
     BudgetSpent,
@@ -31,7 +32,7 @@ from runtime.engine.takeover import abandon_leftovers
 from runtime.engine.tools.call import Call
 from runtime.engine.tools.containers import files_of, written_of
 from runtime.engine.tools.registry import ANSWERERS
-from runtime.engine.turn import Listener, Turn, functions_of
+from runtime.engine.turn import Turn, functions_of
 from runtime.engine.voice import Voice
 from runtime.gateway import ModelFailed
 from runtime.projects.models import Project

@@ -5,7 +5,6 @@ would write is keyed, so a commit whose answer was lost is found and not repeate
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import select
@@ -14,23 +13,23 @@ from runtime import jobs
 from runtime.db.transaction import Database, Session
 from runtime.engine.claim import Claim, Shown
 from runtime.engine.patience import patiently
-from runtime.engine.turn import (
-    Turn,
-    call_body,
-    call_type,
-    calls_step,
-    message_item,
-    message_step,
+from runtime.engine.rows import (
+    announce_message,
+    complete_open_steps,
+    count,
+    is_stored,
+    store_calls,
+    store_cut,
+    store_message,
 )
+from runtime.engine.turn import Turn, calls_step, message_item, message_step
 from runtime.events.announce import announce
-from runtime.ids import new_id
 from runtime.runs import lifecycle
 from runtime.runs.ending import end_run
 from runtime.runs.models import Run, RunStatus, RunStep, StepStatus
 from runtime.runs.render import render_run, render_step
-from runtime.runs.steps import complete_step, items_of_steps, open_calls_of
+from runtime.runs.steps import open_calls_of
 from runtime.threads.models import Item, ItemStatus, ItemType
-from runtime.threads.render import render_message
 
 T = TypeVar("T")
 
@@ -67,8 +66,8 @@ class Record:
         """Store the final message, its step and the run's end, all or nothing."""
 
         async def work(shown: Shown) -> None:
-            _count(shown.run, turn)
-            await _store_message(shown, turn)
+            count(shown.run, turn)
+            await store_message(shown, turn)
             await end_run(shown.session, shown.run, RunStatus.COMPLETED, shown.now)
 
         await self._write(work)
@@ -79,10 +78,10 @@ class Record:
         async def work(shown: Shown) -> None:
             if shown.run.turn > turn.number:
                 return  # a commit whose answer was lost
-            _count(shown.run, turn)
+            count(shown.run, turn)
             if turn.saying is not None:
-                await _store_message(shown, turn)
-            await _store_calls(shown, turn)
+                await store_message(shown, turn)
+            await store_calls(shown, turn)
 
         await self._write(work)
 
@@ -163,7 +162,7 @@ class Record:
             run, session = shown.run, shown.session
             calls = await open_calls_of(session, run)
             if not calls:
-                await _complete_open_steps(session, run, shown.now)
+                await complete_open_steps(session, run, shown.now)
                 return False
             if run.status is RunStatus.CANCELLING:
                 # Asked for since we last looked; there is nothing left to stop.
@@ -187,14 +186,14 @@ class Record:
         async def work(shown: Shown) -> None:
             run = shown.run
             steps = []
-            if await _is_stored(shown, turn):
+            if await is_stored(shown, turn):
                 return  # a commit whose answer was lost
             if turn.saying is not None:
                 item = message_item(run, turn.saying, ItemStatus.INCOMPLETE, shown.now)
                 item.incomplete_reason = "run_failed"
                 item.seq = shown.thread.take_seq()
                 shown.session.add(item)
-                _announce_message(shown, item, "incomplete")
+                announce_message(shown, item, "incomplete")
                 steps.append((message_step(run, turn.saying, turn.number), [item]))
             if turn.calls_step_id:
                 steps.append((calls_step(run, turn), []))
@@ -231,8 +230,8 @@ class Record:
         async def work(shown: Shown) -> None:
             run, session = shown.run, shown.session
             if heard is not None and run.turn <= heard.number:
-                _count(run, heard)
-                await _store_cut(shown, heard, message_reason or _MESSAGE_REASONS[to])
+                count(run, heard)
+                await store_cut(shown, heard, message_reason or _MESSAGE_REASONS[to])
             await end_run(
                 session,
                 run,
@@ -273,116 +272,3 @@ class Record:
 def _say_cancelling(shown: Shown) -> None:
     rendered = render_run(shown.run).model_dump(mode="json")
     announce(shown.session, shown.run, "thread.run.cancelling", rendered)
-
-
-def _count(run: Run, turn: Turn) -> None:
-    run.turn = turn.number + 1
-    run.input_tokens += turn.usage.input_tokens
-    run.cached_tokens += turn.usage.cached_tokens
-    run.output_tokens += turn.usage.output_tokens
-    run.reasoning_tokens += turn.usage.reasoning_tokens
-
-
-async def _is_stored(shown: Shown, turn: Turn) -> bool:
-    if turn.saying is None:
-        return False
-    query = select(Item.pk).where(
-        Item.project_id == shown.run.project_id, Item.id == turn.saying.message_id
-    )
-    return await shown.session.scalar(query) is not None
-
-
-async def _store_message(shown: Shown, turn: Turn) -> None:
-    assert turn.saying is not None  # the caller looked
-    run, session = shown.run, shown.session
-    step = message_step(run, turn.saying, turn.number)
-    if not turn.calls:
-        step.input_tokens = turn.usage.input_tokens
-        step.output_tokens = turn.usage.output_tokens
-    session.add(step)
-    await session.flush()
-    item = message_item(run, turn.saying, ItemStatus.COMPLETED, shown.now)
-    item.seq = shown.thread.take_seq()
-    item.step_pk = step.pk
-    session.add(item)
-    await session.flush()
-    _announce_message(shown, item, "completed")
-    await complete_step(session, run, step.pk, shown.now)
-
-
-async def _store_calls(shown: Shown, turn: Turn) -> None:
-    run, session = shown.run, shown.session
-    step = calls_step(run, turn)
-    step.input_tokens = turn.usage.input_tokens
-    step.output_tokens = turn.usage.output_tokens
-    session.add(step)
-    await session.flush()
-    for index, call in enumerate(turn.calls):
-        known = call_type(run, call.name)
-        type = known or ItemType.FUNCTION_CALL
-        session.add(
-            Item(
-                project_id=run.project_id,
-                id=new_id("item"),
-                thread_pk=run.thread_pk,
-                run_pk=run.pk,
-                run_id=run.id,
-                step_pk=step.pk,
-                seq=shown.thread.take_seq(),
-                turn=turn.number,
-                output_index=index,
-                type=type,
-                status=ItemStatus.IN_PROGRESS if known else ItemStatus.FAILED,
-                call_id=call.call_id,
-                upstream_call_id=call.upstream_call_id,
-                name=call.name,
-                body=call_body(call, type),
-                # Nobody could answer it; the model is told, and may do better.
-                output=None if known else {"text": _no_such_tool(call.name)},
-                attempt=run.attempt,
-                assistant_id=run.assistant_id,
-                created_at=shown.now,
-                completed_at=None if known else shown.now,
-            )
-        )
-        # One by one, so that `pk` has the order of the calls.
-        await session.flush()
-
-
-def _no_such_tool(name: str) -> str:
-    return f"There is no tool named '{name[:64]}' here; nothing was done."
-
-
-async def _store_cut(shown: Shown, heard: Turn, reason: str) -> None:
-    run, session = shown.run, shown.session
-    if heard.saying is not None:
-        step = message_step(run, heard.saying, heard.number)
-        step.input_tokens = heard.usage.input_tokens
-        step.output_tokens = heard.usage.output_tokens
-        session.add(step)
-        await session.flush()
-        item = message_item(run, heard.saying, ItemStatus.INCOMPLETE, shown.now)
-        item.incomplete_reason = reason
-        item.seq = shown.thread.take_seq()
-        item.step_pk = step.pk
-        session.add(item)
-        await session.flush()
-        _announce_message(shown, item, "incomplete")
-    if heard.calls_step_id:
-        session.add(calls_step(run, heard))
-        await session.flush()
-
-
-def _announce_message(shown: Shown, item: Item, state: str) -> None:
-    rendered = render_message(item, shown.run.thread_id or "").model_dump(mode="json")
-    announce(shown.session, shown.run, f"thread.message.{state}", rendered)
-
-
-async def _complete_open_steps(session: Session, run: Run, at: datetime) -> None:
-    query = select(RunStep).where(
-        RunStep.run_pk == run.pk, RunStep.status == StepStatus.IN_PROGRESS
-    )
-    for step in list(await session.scalars(query)):
-        items = (await items_of_steps(session, [step.pk])).get(step.pk, [])
-        if all(item.output is not None for item in items):
-            await complete_step(session, run, step.pk, at)
