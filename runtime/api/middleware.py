@@ -4,6 +4,7 @@ Pure ASGI: Starlette's convenience class would run each response through a queue
 own, and a stream with it.
 """
 
+import re
 import time
 
 import structlog
@@ -14,11 +15,14 @@ from runtime.api.errors import render_error
 from runtime.errors import ApiError, TooLarge, Unauthenticated
 from runtime.ids import new_id
 from runtime.observability.metrics import HTTP_REQUESTS, HTTP_SECONDS
+from runtime.wire.uploads import MAX_PART_BYTES
 
 _MEGABYTE = 1024 * 1024
 _LARGEST_JSON_BYTES = 32 * _MEGABYTE
 # What a multipart body holds beside the file itself.
 _FORM_BYTES = _MEGABYTE
+# A part of an upload has a limit of its own, whatever a whole file's may be.
+_PARTS = re.compile(r"/v1/uploads/[^/]+/parts")
 _METHODS = frozenset({"GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH"})
 
 
@@ -83,31 +87,37 @@ class Gate:
             await render_error(error)(scope, receive, send)
             return
         counted = 0
-        answered = False
+        overflown = answered = False
 
         async def receive_counted() -> Message:
-            nonlocal counted
+            nonlocal counted, overflown
             message = await receive()
             counted += len(message.get("body", b""))
             if counted > limit:
+                overflown = True
                 raise _too_large(limit)
             return message
 
         async def send_noted(message: Message) -> None:
             nonlocal answered
-            answered = True
-            await send(message)
+            # FastAPI calls whatever goes wrong with a body a 400; we know better.
+            if answered or not overflown:
+                answered = True
+                await send(message)
 
         try:
             await self._app(scope, receive_counted, send_noted)
-        except TooLarge as error:
+        except TooLarge:
             if answered:
                 raise
-            await render_error(error)(scope, receive, send)
+        if overflown and not answered:
+            await render_error(_too_large(limit))(scope, receive, send)
 
     def _limit(self, scope: Scope, headers: Headers) -> int:
         if headers.get("content-type", "").startswith("multipart/"):
-            return self._max_file_bytes + _FORM_BYTES
+            is_part = _PARTS.fullmatch(scope["path"])
+            largest = MAX_PART_BYTES if is_part else self._max_file_bytes
+            return largest + _FORM_BYTES
         return _LARGEST_JSON_BYTES
 
 
