@@ -11,15 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from runtime.gateway.sentences import sentence_spans
+
 _OPEN, _CLOSE = "【", "】"
 _LOOKS_CITED = re.compile(r"【\d+:\d+†[^】]*】")
 # A file name has at most 255 characters; what is longer is no marker but text.
 _LONGEST_MARKER = 300
 _DATA = "sandbox:/mnt/data/"
 _SANDBOX_LINK = re.compile(r"sandbox:/mnt/data/[^\s)\]\"'>`]+")
-# Lines of a PDF break within sentences; an empty line ends one.
-_SENTENCE = re.compile(r"\S.*?(?:[.!?]+(?=\s|$)|(?=\n\s*\n)|$)", re.DOTALL)
 _WORD = re.compile(r"\w+")
+# A statement and its marker are not far apart.
+_LAST_WORDS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,27 +170,25 @@ class CitedText:
 
 def _quote(source: Source, answer: str) -> dict[str, Any]:
     """The sentence of the chunk that the answer's last sentence rests on, and its place."""
-    sentences = [found.group() for found in _SENTENCE.finditer(answer[-2000:])]
-    said = next((text for text in reversed(sentences) if _WORD.search(text)), "")
-    words = set(_WORD.findall(said.lower()))
-    best, best_score = None, 0.0
-    for candidate in _SENTENCE.finditer(source.text):
-        theirs = set(_WORD.findall(candidate.group().lower()))
-        if theirs:
-            score = len(words & theirs) / (len(words | theirs) or 1)
-            if score > best_score:
-                best, best_score = candidate, score
-    if best is None:
-        start, end = 0, min(len(source.text), 200)
-    else:
-        start, end = best.span()
-    quote = source.text[start:end]
-    start += len(quote) - len(quote.lstrip())
-    quote = quote.strip()
+    tail = answer[-_LAST_WORDS:]
+    said = [tail[start:end] for start, end in sentence_spans(tail)]
+    words = next((found for text in reversed(said) if (found := _words(text))), set())
+    spans = list(sentence_spans(source.text)) or [(0, len(source.text))]
+    start, end = max(
+        spans, key=lambda span: _likeness(words, _words(source.text[slice(*span)]))
+    )
     pages = [number for number, at in source.page_starts if at <= start]
     return {
-        "quote": quote,
+        "quote": source.text[start:end],
         "page": pages[-1] if pages else None,
         "char_start": source.char_start + start,
-        "char_end": source.char_start + start + len(quote),
+        "char_end": source.char_start + end,
     }
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text.casefold()))
+
+
+def _likeness(one: set[str], other: set[str]) -> float:
+    return len(one & other) / (len(one | other) or 1)

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from runtime.gateway.sentences import sentence_spans
+
 NOTHING_FITS = (
     "The built-in model searched the files, and found no sentence that answers this."
 )
@@ -27,7 +29,6 @@ _NUMBER_BONUS = 1.25
 _FRAGMENT_MALUS = 0.7
 _SAME = 0.8
 _MOST_CANDIDATES = 30
-_LONGEST = 600
 
 _MARKER = re.compile(r"^【\d+:\d+†.+】[ \t]*$", re.MULTILINE)
 _ENDED = re.compile(r"[^\w\s,;-]$")
@@ -36,19 +37,6 @@ _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _ASKS_NUMBER = re.compile(
     r"\b(how (many|much|long|old|often|far)|when|what year)\b", re.IGNORECASE
-)
-# Where one sentence ends and the next begins: after its full stop, at an empty line, and
-# before or after lines that are sentences of their own (headings, bullets, table rows).
-_BOUNDARY = re.compile(
-    r"(?<=[.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9À-ÞА-Я])"
-    r"|(?<=[。！？])"
-    r"|\n[ \t]*\n"
-    r"|\n(?=[ \t]*(?:[-*•#|>]|\d+[.)]\s))"
-    r"|(?<=\|)[ \t]*\n"
-)
-_HEADING = re.compile(r"^(#[^\n]*)\n", re.MULTILINE)
-_ABBREVIATED = re.compile(
-    r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|Fig|No|Nos|Inc|e\.g|i\.e)\.)$"
 )
 _STOPWORDS = frozenset(
     """a about after all also am an and any are as at be been before but by can could did do
@@ -141,7 +129,8 @@ def _sentences(result: str, wanted: frozenset[str]) -> Iterator[_Sentence]:
     markers = list(_MARKER.finditer(result))
     for at, marker in enumerate(markers):
         end = markers[at + 1].start() if at + 1 < len(markers) else len(result)
-        texts = list(_split(result[marker.end() : end]))
+        block = result[marker.end() : end]
+        texts = [block[first:last] for first, last in sentence_spans(block)]
         words = [_shared(wanted, text) for text in texts]
         for position, text in enumerate(texts):
             if text.startswith("#") or not words[position]:
@@ -154,24 +143,6 @@ def _sentences(result: str, wanted: frozenset[str]) -> Iterator[_Sentence]:
                 frozenset().union(*nearby),
                 text[0].islower() or (text is texts[-1] and not _ENDED.search(text)),
             )
-
-
-def _split(text: str) -> Iterator[str]:
-    """The sentences of a text, as they stand there, line breaks inside included."""
-    start = 0
-    boundaries = sorted(
-        [(match.start(), match.end()) for match in _BOUNDARY.finditer(text)]
-        + [(match.end(1), match.end()) for match in _HEADING.finditer(text)]
-    )
-    for ends, begins in [*boundaries, (len(text), len(text))]:
-        if ends < start or _ABBREVIATED.search(text, start, ends):
-            continue
-        piece = text[start:begins].strip()
-        start = begins
-        if len(piece) > _LONGEST:
-            yield from (line.strip() for line in piece.split("\n") if line.strip())
-        elif piece:
-            yield piece
 
 
 def _shared(wanted: frozenset[str], text: str) -> frozenset[str]:
