@@ -186,7 +186,14 @@ class Settings(BaseSettings):
         if len(os.fsencode(self.run_dir)) <= _LONGEST_SOCKET_DIR:
             return self.run_dir
         digest = hashlib.sha256(os.fsencode(self.run_dir)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"assistants-{os.getuid()}-{digest}"
+        name = f"assistants-{os.getuid()}-{digest}"
+        short = Path(tempfile.gettempdir()) / name
+        # TMPDIR may be long, too; where it is, only the oldest of places is left.
+        return (
+            short
+            if len(os.fsencode(short)) <= _LONGEST_SOCKET_DIR
+            else Path("/tmp") / name
+        )
 
     @cached_property
     def postgres_socket_dir(self) -> Path:

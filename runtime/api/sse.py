@@ -51,7 +51,8 @@ def stream_run(
             may be so quick that Redis takes its events and refuses these.
     """
     after = first[-1].number if first else after
-    place = _Place(after, from_turn=run.turn if first or after else 0)
+    from_turn = run.turn if first or after else 0
+    place = _Place(after, from_turn, caught_up_at=run.event_seq)
     return StreamingResponse(
         _frames(db, bus, run, place, first),
         media_type="text/event-stream",
@@ -61,10 +62,15 @@ def stream_run(
 
 @dataclass(slots=True)
 class _Place:
-    """How far a follower is: the last number it heard, and which ends it was told."""
+    """How far a follower is: the last number it heard, and which ends it was told.
+
+    `caught_up_at` is the run's last number when the follower came: up to there it hears
+    of the past.
+    """
 
     number: int
     from_turn: int
+    caught_up_at: int
     told: set[str] = field(default_factory=set)
 
     def pass_by(self, event: Event) -> None:
@@ -73,6 +79,10 @@ class _Place:
             _, _, state = event.name.rpartition(".")
             if state in _ENDS:
                 self.told.add(event.data["id"])
+
+    def is_past(self, event: Event) -> bool:
+        """A pause that was over before the follower came is no reason to stop."""
+        return event.number < self.caught_up_at
 
 
 async def _frames(
@@ -104,7 +114,7 @@ async def _followed(
                 silent_seconds = 0.0
                 place.pass_by(event)
                 yield event
-                if event.name in CLOSING:
+                if event.name in CLOSING and not place.is_past(event):
                     return
             elif end is not None:
                 for event in end:

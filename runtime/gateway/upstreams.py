@@ -13,7 +13,7 @@ BUILTIN = "builtin"
 class UpstreamConfig:
     """One OpenAI-compatible model server, and how patient we are with it.
 
-    The times are those of `design/engine.md`; tests give shorter ones.
+    The times were measured and tried; tests give shorter ones.
     """
 
     base_url: str | None

@@ -1,8 +1,7 @@
 """Tables: a thread, and the append-only log of what it holds.
 
 Messages and tool calls are items of one log; the Assistants API sees views of it, and
-the Responses API will see others of the same rows (`../shared/design/schema.md` tells
-why the columns are what they are).
+the Responses API will see others of the same rows (`runtime/DECISIONS.md` tells why).
 """
 
 import enum

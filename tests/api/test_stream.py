@@ -107,6 +107,22 @@ async def test_a_late_follower_hears_all_from_the_beginning(talk: Begin) -> None
     assert list(text_of(events).values()) == ["Hello there."]
 
 
+async def test_a_pause_that_is_over_does_not_end_a_late_followers_stream(
+    talk: Begin,
+) -> None:
+    on = await talk(calls(("add", {"a": 1, "b": 2})), says("Three."), tools=[ADD])
+    run = await on.run()
+    waiting = await resumed(on, run["id"])
+    assert names(waiting)[-2:] == ["thread.run.requires_action", "done"]
+    await on.submit(run, "3")
+    await on.until(run["id"], "completed")
+
+    events = await resumed(on, run["id"])
+
+    assert "thread.run.requires_action" in names(events)
+    assert names(events)[-2:] == ["thread.run.completed", "done"]
+
+
 async def test_who_heard_the_end_is_told_only_done(talk: Begin) -> None:
     on = await talk(says("Hello."))
     events = await on.stream()
