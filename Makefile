@@ -39,7 +39,7 @@ demo: setup ## the main job on real files, start to end, on a scratch directory
 
 bench: setup ## every benchmark; tables out (BENCH="run --quick": which, and how)
 	@$(BIN)/assistants sandbox build --install-engine \
-		|| echo "Going on without a sandbox: its container is not measured."
+		|| echo "Going on without a sandbox: its manager is all there is to measure."
 	@exec $(BIN)/python -m tests.bench $(BENCH)
 
 lock: ## pin the dependencies of pyproject.toml anew (needs uv)
