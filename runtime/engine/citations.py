@@ -89,7 +89,11 @@ class CitedText:
                     break
                 pieces += self._say(1)
                 continue
-            pieces += self._marker(end + 1)
+            # A bracket that was opened before is the model's own; no name holds one.
+            if inner := self._held.rfind(_OPEN, 0, end):
+                pieces += self._say(inner)
+            else:
+                pieces += self._marker(end + 1)
         return pieces
 
     def end(self) -> list[Piece]:
