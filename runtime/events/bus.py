@@ -144,7 +144,8 @@ class Bus:
         """Stop reading and close all connections."""
         await self._reader.close()
         await self._patient.aclose()
-        await self._redis.aclose()
+        # A pool that was handed over is not closed by itself.
+        await self._redis.aclose(close_connection_pool=True)
 
     @contextlib.asynccontextmanager
     async def _if_there(self) -> AsyncIterator[bool]:
