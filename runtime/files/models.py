@@ -1,9 +1,17 @@
-"""Table: a file that was uploaded or made by the sandbox."""
+"""Tables: files, uploaded or made by the sandbox; uploads that bring one in parts."""
 
 import enum
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from runtime.db.base import Base, HasPk
@@ -52,3 +60,57 @@ class File(HasPk, Base):
     deleted_at: Mapped[datetime | None]
     origin: Mapped[str | None]
     imported_at: Mapped[datetime | None]
+
+
+class UploadStatus(enum.StrEnum):
+    """Only a pending upload takes parts. The other three are ends."""
+
+    PENDING = "pending"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class Upload(HasPk, Base):
+    """A file that comes in parts.
+
+    Past `expires_at` a pending upload has expired, whether its row says so yet or not.
+    """
+
+    __tablename__ = "uploads"
+    __table_args__ = (
+        UniqueConstraint("project_id", "id"),
+        CheckConstraint(
+            "(status = 'completed') = (file_pk IS NOT NULL)", name="completed_is_file"
+        ),
+        Index(
+            "ix_uploads_expiring",
+            "expires_at",
+            postgresql_where=text("status = 'pending'"),
+        ),
+    )
+
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"))
+    id: Mapped[str] = mapped_column(default=lambda: new_id("upload"))
+    filename: Mapped[str]
+    purpose: Mapped[str]
+    media_type: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger, comment="as was announced")
+    file_expires_after_seconds: Mapped[int | None]
+    status: Mapped[UploadStatus] = mapped_column(default=UploadStatus.PENDING)
+    file_pk: Mapped[int | None] = mapped_column(ForeignKey("files.pk"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+
+
+class UploadPart(HasPk, Base):
+    """Some bytes of an upload. Gone, with its bytes, soon after the upload has ended."""
+
+    __tablename__ = "upload_parts"
+    __table_args__ = (UniqueConstraint("upload_pk", "id"),)
+
+    upload_pk: Mapped[int] = mapped_column(ForeignKey("uploads.pk"))
+    id: Mapped[str] = mapped_column(default=lambda: new_id("part"))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    storage_key: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

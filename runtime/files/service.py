@@ -84,7 +84,7 @@ async def create_file(
         project_id=project.id,
         filename=filename,
         purpose=purpose,
-        media_type=_media_type(media_type, filename),
+        media_type=likely_media_type(media_type, filename),
         size_bytes=stored.size_bytes,
         sha256=stored.sha256,
         storage_key=stored.key,
@@ -236,7 +236,8 @@ async def remove_bytes(db: Database, storage: Storage, limit: int = 100) -> int:
     return len(waiting)
 
 
-def _media_type(given: str | None, filename: str) -> str:
+def likely_media_type(given: str | None, filename: str) -> str:
+    """The media type of a file: what the caller says if it is one, else a guess."""
     essence = (given or "").partition(";")[0].strip().lower()
     # The SDK says octet-stream of whatever it cannot guess; we may do better.
     if _MEDIA_TYPE.fullmatch(essence) and essence != _UNKNOWN_MEDIA_TYPE:

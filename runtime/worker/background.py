@@ -10,7 +10,9 @@ from runtime import jobs
 from runtime.engine.engine import Engine
 from runtime.engine.sweep import end_orphaned_containers, sweep
 from runtime.errors import Unavailable
+from runtime.files.parts import remove_parts
 from runtime.files.service import remove_bytes
+from runtime.files.uploads import expire_uploads
 from runtime.ingest.claim import fail_lost, waiting_count
 from runtime.ingest.pipeline import Ingest
 from runtime.vector_stores.removal import expire_files, expire_stores
@@ -18,7 +20,7 @@ from sandbox import SandboxError
 
 log = structlog.get_logger()
 
-# Expired stores and files, bytes left behind: nobody waits for these.
+# Expired stores, files and uploads, bytes left behind: nobody waits for these.
 _TIDY_SECONDS = 30
 _MOST_NUDGES = 16
 
@@ -47,7 +49,10 @@ def begin(engine: Engine, ingest: Ingest) -> list[asyncio.Task[None]]:
             await expire_stores(session)
         async with ingest.db.transaction() as session:
             await expire_files(session)
+        async with ingest.db.transaction() as session:
+            await expire_uploads(session)
         await remove_bytes(ingest.db, ingest.storage)
+        await remove_parts(ingest.db, ingest.storage)
         if engine.sandbox is not None:
             with contextlib.suppress(SandboxError):
                 await end_orphaned_containers(engine.db, engine.sandbox.end)

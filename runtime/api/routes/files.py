@@ -1,13 +1,12 @@
 """`/files`: upload, list, get, download, delete."""
 
 import contextlib
-from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 
 from runtime.api.authorized import Caller
 from runtime.api.deps import (
@@ -16,12 +15,8 @@ from runtime.api.deps import (
     ResourcesDep,
     Session,
 )
-from runtime.errors import (
-    ApiError,
-    InvalidRequest,
-    TooLarge,
-    UnsupportedMediaType,
-)
+from runtime.api.forms import blocks_of, check_is_form, sent_file
+from runtime.errors import ApiError
 from runtime.files import service as files
 from runtime.files.models import File
 from runtime.files.render import render_file
@@ -37,8 +32,6 @@ from runtime.wire.refusals import explain
 
 router = APIRouter(tags=["files"])
 
-_BLOCK_BYTES = 256 * 1024
-_MEGABYTE = 1024 * 1024
 # purpose, expires_after[anchor], expires_after[seconds], and room to be told of others.
 _MAX_FIELDS = 20
 
@@ -48,9 +41,9 @@ async def create_file(
     request: Request, project: Caller, resources: ResourcesDep
 ) -> OpenAIFile:
     """Upload a file, as `multipart/form-data`."""
-    _check_is_form(request)
+    check_is_form(request)
     async with request.form(max_files=1, max_fields=_MAX_FIELDS) as form:
-        upload = _upload(form, resources.settings.max_file_bytes)
+        upload = sent_file(form, "file", resources.settings.max_file_bytes)
         fields = _fields(form)
         expires_after = fields.expires_after
         file = await files.store_file(
@@ -59,7 +52,7 @@ async def create_file(
             resources.storage,
             filename=upload.filename or "",
             purpose=fields.purpose,
-            blocks=_blocks(upload),
+            blocks=blocks_of(upload),
             media_type=upload.content_type,
             expires_after_seconds=expires_after.seconds if expires_after else None,
         )
@@ -119,40 +112,6 @@ async def _remove_bytes(resources: Resources) -> None:
         await files.remove_bytes(resources.db, resources.storage)
 
 
-def _check_is_form(request: Request) -> None:
-    media_type = request.headers.get("content-type", "")
-    if not media_type.lower().startswith("multipart/form-data"):
-        raise UnsupportedMediaType(
-            "A file is uploaded as 'multipart/form-data'; this request says "
-            f"'{media_type[:100] or 'nothing'}'."
-        )
-
-
-def _upload(form: FormData, max_bytes: int) -> UploadFile:
-    upload = form.get("file")
-    if upload is None:
-        raise InvalidRequest(
-            "Missing required parameter: 'file'.",
-            param="file",
-            code="missing_required_parameter",
-        )
-    if not isinstance(upload, UploadFile):
-        raise InvalidRequest(
-            "'file' must be a file with a name, not a text field.", param="file"
-        )
-    size_bytes = upload.size or 0
-    if size_bytes == 0:
-        raise InvalidRequest(
-            f"The file '{(upload.filename or '')[:100]}' is empty.", param="file"
-        )
-    if size_bytes > max_bytes:
-        raise TooLarge(
-            f"The file is larger than {max_bytes / _MEGABYTE:g} MB, the limit here.",
-            param="file",
-        )
-    return upload
-
-
 def _fields(form: FormData) -> CreateFileRequest:
     # A second file is refused by the parser, so all else is text or misnamed.
     texts = {
@@ -164,11 +123,6 @@ def _fields(form: FormData) -> CreateFileRequest:
         return CreateFileRequest.from_form(texts)
     except ValidationError as error:
         raise explain(error.errors()) from error
-
-
-async def _blocks(upload: UploadFile) -> AsyncIterator[bytes]:
-    while block := await upload.read(_BLOCK_BYTES):
-        yield block
 
 
 def _download_headers(file: File) -> dict[str, str]:

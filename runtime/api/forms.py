@@ -1,0 +1,60 @@
+"""Multipart forms: the one file of a request, and its bytes in blocks."""
+
+from collections.abc import AsyncIterator
+
+from fastapi import Request
+from starlette.datastructures import FormData, UploadFile
+
+from runtime.errors import InvalidRequest, TooLarge, UnsupportedMediaType
+
+_BLOCK_BYTES = 256 * 1024
+_MEGABYTE = 1024 * 1024
+
+
+def check_is_form(request: Request) -> None:
+    """See to it that the body is a form.
+
+    Raises:
+        UnsupportedMediaType: it says that it is something else.
+    """
+    media_type = request.headers.get("content-type", "")
+    if not media_type.lower().startswith("multipart/form-data"):
+        raise UnsupportedMediaType(
+            "A file is uploaded as 'multipart/form-data'; this request says "
+            f"'{media_type[:100] or 'nothing'}'."
+        )
+
+
+def sent_file(form: FormData, field: str, max_bytes: int) -> UploadFile:
+    """The file that came in `field`.
+
+    Raises:
+        InvalidRequest: there is none, it is text without a file name, or it is empty.
+        TooLarge: it has more than `max_bytes`.
+    """
+    file = form.get(field)
+    if file is None:
+        raise InvalidRequest(
+            f"Missing required parameter: '{field}'.",
+            param=field,
+            code="missing_required_parameter",
+        )
+    if not isinstance(file, UploadFile):
+        raise InvalidRequest(
+            f"'{field}' must be a file with a name, not a text field.", param=field
+        )
+    size_bytes = file.size or 0
+    if size_bytes == 0:
+        raise InvalidRequest(f"The file in '{field}' is empty.", param=field)
+    if size_bytes > max_bytes:
+        raise TooLarge(
+            f"The file is larger than {max_bytes / _MEGABYTE:g} MB, the limit here.",
+            param=field,
+        )
+    return file
+
+
+async def blocks_of(file: UploadFile) -> AsyncIterator[bytes]:
+    """A file's bytes, a quarter of a megabyte at a time."""
+    while block := await file.read(_BLOCK_BYTES):
+        yield block
