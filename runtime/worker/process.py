@@ -28,7 +28,6 @@ _HAND_BACK_SECONDS = 1
 class Process:
     """The parts of this process, all belonging to its one loop."""
 
-    loop: Loop
     resources: Resources
     engine: Engine
     ingest: Ingest
@@ -104,7 +103,7 @@ async def _start(settings: Settings, drives_runs: bool) -> None:
         max_attempts=settings.max_attempts,
         parse_seconds=settings.parse_seconds,
     )
-    _process = Process(loop, resources, engine, ingest, closing)
+    _process = Process(resources, engine, ingest, closing)
     if drives_runs:
         _process.background = background.begin(engine, ingest)
 
