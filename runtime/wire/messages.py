@@ -22,7 +22,6 @@ from runtime.wire.shared import (
 )
 
 MAX_CONTENT_CHARS = 256_000
-
 MessageRole = Literal["user", "assistant"]
 MessageStatus = Literal["in_progress", "incomplete", "completed"]
 MessageIncompleteReason = Literal[
