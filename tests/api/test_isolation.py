@@ -19,6 +19,7 @@ _BODIES: dict[str, Any] = {
     "/threads/{thread_id}/messages": {"role": "user", "content": "x"},
     "/threads/{thread_id}/runs": {"assistant_id": "asst_x"},
     "/threads/{thread_id}/runs/{run_id}/submit_tool_outputs": {"tool_outputs": []},
+    "/uploads/{upload_id}/complete": {"part_ids": ["part_x"]},
     "/vector_stores/{vector_store_id}/search": {"query": "x"},
     "/vector_stores/{vector_store_id}/files": {"file_id": "file-x"},
     "/vector_stores/{vector_store_id}/file_batches": {"file_ids": ["file-x"]},
@@ -38,7 +39,7 @@ def routes() -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-async def ids(make: Make) -> dict[str, str]:
+async def ids(make: Make, api: httpx2.AsyncClient) -> dict[str, str]:
     """One of everything, in the first project."""
     assistant, thread = await make.assistant(), await make.thread()
     message = await make.message(thread)
@@ -54,6 +55,15 @@ async def ids(make: Make) -> dict[str, str]:
             status=StepStatus.COMPLETED,
         )
         session.add(step)
+    upload = await api.post(
+        "/uploads",
+        json={
+            "filename": "notes.txt",
+            "purpose": "assistants",
+            "bytes": 5,
+            "mime_type": "text/plain",
+        },
+    )
     store = await make.store()
     file = await make.file()
     await make.store_file(store, "Some words.", file=file)
@@ -66,7 +76,7 @@ async def ids(make: Make) -> dict[str, str]:
         "vector_store_id": store.id,
         "file_id": file.id,
         "batch_id": "vsfb_x",
-        "upload_id": "upload_x",
+        "upload_id": upload.json()["id"],
     }
 
 
@@ -85,16 +95,20 @@ async def test_a_stranger_finds_nothing(
     names = re.findall(r"{(\w+)}", path)
     if missing := set(names) - ids.keys():
         pytest.fail(f"say in `ids` what {missing} is")
-    body = _BODIES.get(path, {}) if method == "POST" else None
+    sent: dict[str, Any] = {}
+    if path.endswith("/parts"):
+        sent = {"files": {"data": b"Notes"}}
+    elif method == "POST":
+        sent = {"json": _BODIES.get(path, {})}
 
-    response = await stranger.request(method, path.format(**ids), json=body)
+    response = await stranger.request(method, path.format(**ids), **sent)
 
     assert response.status_code == 404, response.text
     error = response.json()["error"]
     assert error["code"] == "not_found"
     # As for an id that nobody has: the answer does not tell that there is such a thing.
     nobodys = {name: f"x{id[1:]}" for name, id in ids.items()}
-    unknown = await stranger.request(method, path.format(**nobodys), json=body)
+    unknown = await stranger.request(method, path.format(**nobodys), **sent)
     assert unknown.status_code == 404
     for name in names:
         error["message"] = error["message"].replace(ids[name], nobodys[name])
