@@ -123,10 +123,11 @@ def _read_token(path: Path) -> str:
 
 
 async def _stop(seconds: float) -> None:
-    global _process
     assert _process is not None  # the caller looked
-    stopping, _process = _process, None
-    engine = stopping.engine
+    stopping, engine = _process, _process.engine
+    if engine.stopping:
+        return  # told twice
+    # It stays where it is: a nudge that still comes finds it stopping, and is let go.
     engine.stopping = True
     await engine.claims.wait_idle(seconds)
     engine.claims.interrupt_all(Interruption.SHUTDOWN)
