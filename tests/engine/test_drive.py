@@ -2,66 +2,16 @@
 
 import asyncio
 import json
-from typing import Any
 
-import pytest
-from pydantic import TypeAdapter
-
-from runtime.wire.events import PAYLOAD_TYPES
 from tests.engine.conftest import Begin
-from tests.engine.talk import ADD, Json, Talk, answers, open_calls, text
+from tests.engine.shapes import PLAIN, check_same_by_polling, check_shapes
+from tests.engine.talk import ADD, answers, open_calls, text
 from tests.support.stream import Sent, named, names, read_stream, text_of
 from tests.support.turns import (
     calls,
-    drops_after,
-    fails,
-    garbage,
-    hangs,
     says,
     streams,
 )
-
-PLAIN = [
-    "thread.run.created",
-    "thread.run.queued",
-    "thread.run.in_progress",
-    "thread.run.step.created",
-    "thread.run.step.in_progress",
-    "thread.message.created",
-    "thread.message.in_progress",
-    "thread.message.delta",
-    "thread.message.completed",
-    "thread.run.step.completed",
-    "thread.run.completed",
-    "done",
-]
-
-
-def check_shapes(events: list[Sent]) -> None:
-    """Each event is of its wire model, numbers grow, and `done` ends it."""
-    assert (events[-1].name, events[-1].data) == ("done", "[DONE]")
-    numbers = []
-    for event in events[:-1]:
-        adapter: TypeAdapter[Any] = TypeAdapter(PAYLOAD_TYPES[event.name])  # type: ignore[index]  # a name of the wire
-        adapter.validate_json(json.dumps(event.data))
-        numbers.append(event.id or 0)
-    assert numbers == sorted(set(numbers))
-
-
-async def check_same_by_polling(talk: Talk, events: list[Sent]) -> Json:
-    """What the stream told last is what one reads afterwards."""
-    told = events[-2].data
-    run = await talk.get(told["id"])
-    assert run == told
-    stored = {message["id"]: message for message in await talk.messages()}
-    for state in ("completed", "incomplete"):
-        for message in named(events, f"thread.message.{state}"):
-            assert stored[message["id"]] == message
-    steps = {step["id"]: step for step in await talk.steps(run["id"])}
-    for event in events:
-        if event.name == "thread.run.step.completed":
-            assert steps[event.data["id"]] == event.data
-    return run
 
 
 async def test_a_plain_run_tells_its_events_in_order(talk: Begin) -> None:
@@ -291,125 +241,6 @@ async def test_an_empty_answer_is_an_empty_message(talk: Begin) -> None:
     check_shapes(events)
     assert names(events)[-2:] == ["thread.run.completed", "done"]
     assert (await on.messages())[-1]["content"] == []
-
-
-@pytest.mark.parametrize(
-    ("turn", "code"),
-    [
-        (fails(401), "server_error"),
-        (fails(400, message="too long"), "invalid_prompt"),
-        (fails(404), "server_error"),
-        (fails(429, retry_after=3600), "rate_limit_exceeded"),
-        (garbage("html"), "server_error"),
-        (garbage("not_json"), "server_error"),
-        (garbage("empty"), "server_error"),
-    ],
-    ids=["401", "400", "404", "429", "html", "not_json", "empty"],
-)
-async def test_a_model_that_gives_no_answer_fails_the_run(
-    talk: Begin, turn: Any, code: str
-) -> None:
-    on = await talk(turn, repeat=True)
-
-    events = await on.stream()
-
-    check_shapes(events)
-    assert names(events) == [*PLAIN[:3], "thread.run.failed", "done"]
-    run = await check_same_by_polling(on, events)
-    assert run["last_error"]["code"] == code
-    assert "sk-" not in run["last_error"]["message"]
-    assert await on.texts() == ["Hello."]
-    # The thread is free again.
-    assert (await on.say("Once more.")).status_code == 200
-
-
-async def test_a_model_that_recovers_is_asked_again_and_nobody_notices(
-    talk: Begin,
-) -> None:
-    on = await talk(fails(500), fails(429, retry_after=0.1), says("Here I am."))
-
-    events = await on.stream()
-
-    assert names(events) == PLAIN
-    assert len(on.requests) == 3
-
-
-async def test_an_answer_that_breaks_off_is_shown_and_its_turn_taken_again(
-    talk: Begin,
-) -> None:
-    on = await talk(drops_after(4), says("The whole answer."))
-
-    events = await on.stream()
-
-    check_shapes(events)
-    assert names(events) == [
-        *PLAIN[:8],
-        "thread.message.incomplete",
-        "thread.run.step.failed",
-        *PLAIN[3:],
-    ]
-    run = await check_same_by_polling(on, events)
-    abandoned, whole = text_of(events).values()
-    assert abandoned == "one two three"
-    assert whole == "The whole answer."
-    _, half, answer = await on.messages()
-    assert (half["status"], text(half)) == ("incomplete", abandoned)
-    assert (answer["status"], text(answer)) == ("completed", whole)
-    (step,) = await on.steps(run["id"])
-    assert step["step_details"]["message_creation"]["message_id"] == answer["id"]
-    # What was abandoned is no part of what the model is asked next.
-    assert [m["role"] for m in on.requests[1]["messages"]] == ["user"]
-
-
-async def test_an_answer_that_always_breaks_off_fails_the_run(talk: Begin) -> None:
-    on = await talk(drops_after(3), repeat=True)
-
-    events = await on.stream()
-
-    check_shapes(events)
-    assert names(events)[-4:] == [
-        "thread.message.incomplete",
-        "thread.run.step.failed",
-        "thread.run.failed",
-        "done",
-    ]
-    run = await check_same_by_polling(on, events)
-    assert run["last_error"]["code"] == "server_error"
-    assert len(on.requests) == 3
-    messages = await on.messages()
-    assert [m["status"] for m in messages[1:]] == ["incomplete"] * 3
-
-
-async def test_calls_that_break_off_are_told_to_have_failed_and_made_again(
-    talk: Begin,
-) -> None:
-    made = calls(("add", {"a": 1, "b": "long enough"}), pieces=6)
-    on = await talk(drops_after(4, made), made, tools=[ADD])
-
-    events = await on.stream()
-
-    check_shapes(events)
-    told = [n for n in names(events) if "delta" not in n]
-    assert told == [
-        *PLAIN[:5],
-        "thread.run.step.failed",
-        "thread.run.step.created",
-        "thread.run.step.in_progress",
-        "thread.run.requires_action",
-        "done",
-    ]
-    assert len(open_calls(events[-2].data)) == 1
-
-
-async def test_a_model_that_falls_silent_is_not_waited_for_forever(
-    talk: Begin,
-) -> None:
-    on = await talk(hangs(after=3), says("Back again."))
-
-    run = await on.run()
-
-    assert run["status"] == "completed"
-    assert (await on.texts())[-1] == "Back again."
 
 
 async def test_unstorable_text_of_a_model_is_cleaned(talk: Begin) -> None:

@@ -1,0 +1,106 @@
+"""What the sweeper ends, and what it must not."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from runtime.db.transaction import Database
+from runtime.engine.claim import ClaimLost
+from runtime.engine.record import Record
+from runtime.engine.sweep import sweep
+from runtime.engine.turn import Turn
+from runtime.events.event import Event
+from runtime.runs.models import Run, RunStatus, RunStep, StepStatus, StepType
+from runtime.threads.models import Thread
+from tests.engine.quiet import Sent, queue, row_of, taken, worker
+from tests.support.make import Make
+
+
+async def test_the_sweeper_ends_what_has_to_end(quiet: Database, rows: Make) -> None:
+    async with quiet.transaction() as session:
+        now = await session.database_now()
+    past = now - timedelta(seconds=1)
+    expired = await queue(rows, expires_at=past)
+    paused = await queue(rows, expires_at=past, status=RunStatus.REQUIRES_ACTION)
+    async with quiet.transaction() as session:
+        step = RunStep(
+            project_id=paused.project_id,
+            id="step_of_paused",
+            run_pk=paused.pk,
+            idx=1,
+            turn=0,
+            type=StepType.TOOL_CALLS,
+        )
+        session.add(step)
+    orphaned: dict[str, Any] = {"lease_owner": "dead", "lease_expires_at": past}
+    cancelled = await queue(rows, status=RunStatus.CANCELLING, **orphaned)
+    given_up = await queue(
+        rows, status=RunStatus.IN_PROGRESS, lost_leases=3, **orphaned
+    )
+    held = await queue(
+        rows,
+        status=RunStatus.IN_PROGRESS,
+        lease_owner="alive",
+        lease_expires_at=now + timedelta(minutes=1),
+    )
+
+    await asyncio.gather(*(sweep(quiet, max_attempts=3) for _ in range(3)))
+
+    ended = {
+        name: await row_of(quiet, run)
+        for name, run in {
+            "expired": expired,
+            "paused": paused,
+            "cancelled": cancelled,
+            "given_up": given_up,
+        }.items()
+    }
+    assert {name: run.status.value for name, run in ended.items()} == {
+        "expired": "expired",
+        "paused": "expired",
+        "cancelled": "cancelled",
+        "given_up": "failed",
+    }
+    assert ended["given_up"].error_code == "server_error"
+    assert (await row_of(quiet, held)).status is RunStatus.IN_PROGRESS
+    async with quiet.transaction() as session:
+        step = await session.get_one(RunStep, step.pk)
+        assert step.status is StepStatus.EXPIRED
+        for run in ended.values():
+            assert (await session.get_one(Thread, run.thread_pk)).active_run_id is None
+
+
+async def test_each_end_by_the_sweeper_is_told_once(
+    quiet: Database, rows: Make, delivered: Sent
+) -> None:
+    async with quiet.transaction() as session:
+        past = await session.database_now() - timedelta(seconds=1)
+    run = await queue(rows, expires_at=past)
+
+    await asyncio.gather(*(sweep(quiet, max_attempts=3) for _ in range(5)))
+
+    told = [
+        event.name
+        for event in delivered
+        if isinstance(event, Event) and event.data["id"] == run.id
+    ]
+    assert told == ["thread.run.expired"]
+
+
+async def test_a_worker_given_up_for_dead_cannot_finish_a_swept_run(
+    quiet: Database, rows: Make
+) -> None:
+    run = await queue(rows)
+    claim = await taken(worker(quiet, "a"))
+    async with quiet.transaction() as session:
+        row = await session.get_one(Run, run.pk)
+        past = await session.database_now() - timedelta(seconds=1)
+        row.lease_expires_at = row.expires_at = past
+
+    await sweep(quiet, max_attempts=3)
+
+    with pytest.raises(ClaimLost):
+        await Record(quiet, claim).complete(Turn(0))
+    assert (await row_of(quiet, run)).status is RunStatus.EXPIRED
