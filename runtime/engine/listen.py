@@ -69,6 +69,7 @@ class Listener:
         self._written = written
         self._images = images
         self._functions = functions
+        self._blanks = ""
         self.turn = Turn(number)
 
     async def listen(self, gateway: Gateway, request: ChatRequest) -> Turn:
@@ -81,7 +82,7 @@ class Listener:
             async for delta in deltas:
                 match delta:
                     case TextDelta(text):
-                        self._tell(self._speaking().cited.feed(text))
+                        self._say(text)
                     case RefusalDelta(text):
                         self._refuse(text)
                     case ToolCallDelta():
@@ -96,6 +97,14 @@ class Listener:
             self._speaking()  # an empty answer is a message, too
         await self._voice.flush()
         return self.turn
+
+    def _say(self, text: str) -> None:
+        # Models put a line break before their calls; that alone is no message.
+        if self.turn.saying is None and not text.strip():
+            self._blanks += text
+            return
+        text, self._blanks = self._blanks + text, ""
+        self._tell(self._speaking().cited.feed(text))
 
     def _speaking(self) -> Saying:
         if self.turn.saying is None:

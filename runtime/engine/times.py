@@ -13,6 +13,5 @@ class EngineTimes:
     lease_seconds: float = 15
     heartbeat_seconds: float = 5
     sweep_seconds: float = 2
-    shutdown_seconds: float = 25
     code_seconds: float = 120
     max_attempts: int = 5

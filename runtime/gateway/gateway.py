@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from pathlib import Path
@@ -97,6 +98,16 @@ class Gateway:
                         "OPENAI_BASE_URL is not an address that can be used."
                     ) from error
             return self._client
+
+    async def warm(self) -> None:
+        """Load what the first answer of an upstream would wait for: most of a second.
+
+        Nothing to do without an upstream. An address that cannot be used is left to be
+        found by the first who asks.
+        """
+        if self._config.base_url is not None:
+            with contextlib.suppress(ModelFailed):
+                await self.client()
 
     async def chat_chunks(
         self, body: Mapping[str, Any], *, adapt: bool

@@ -58,6 +58,7 @@ def begin(engine: Engine, ingest: Ingest) -> list[asyncio.Task[None]]:
                 await end_orphaned_containers(engine.db, engine.sandbox.end)
 
     return [
+        asyncio.create_task(engine.gateway.warm()),
         asyncio.create_task(_for_ever(beat, times.heartbeat_seconds)),
         asyncio.create_task(_hear_cancels(engine)),
         asyncio.create_task(_for_ever(sweep_runs, times.sweep_seconds)),

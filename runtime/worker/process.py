@@ -71,11 +71,20 @@ async def _start(settings: Settings, drives_runs: bool) -> None:
     sandbox = _sandbox(settings)
     if sandbox is not None:
         closing.push_async_callback(sandbox.close)
+    engine = _engine(settings, resources, owner, sandbox)
+    ingest = _ingest(settings, resources, owner)
+    _process = Process(resources, engine, ingest, closing)
+    if drives_runs:
+        _process.background = background.begin(engine, ingest)
+
+
+def _engine(
+    settings: Settings, resources: Resources, owner: str, sandbox: SandboxClient | None
+) -> Engine:
     times = EngineTimes(
         lease_seconds=settings.lease_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
         sweep_seconds=settings.sweep_seconds,
-        shutdown_seconds=settings.shutdown_seconds,
         code_seconds=settings.code_seconds,
         max_attempts=settings.max_attempts,
     )
@@ -85,7 +94,7 @@ async def _start(settings: Settings, drives_runs: bool) -> None:
         lease_seconds=times.lease_seconds,
         max_attempts=times.max_attempts,
     )
-    engine = Engine(
+    return Engine(
         db=resources.db,
         bus=resources.bus,
         gateway=resources.gateway,
@@ -94,7 +103,10 @@ async def _start(settings: Settings, drives_runs: bool) -> None:
         times=times,
         sandbox=sandbox,
     )
-    ingest = Ingest(
+
+
+def _ingest(settings: Settings, resources: Resources, owner: str) -> Ingest:
+    return Ingest(
         db=resources.db,
         gateway=resources.gateway,
         storage=resources.storage,
@@ -103,9 +115,6 @@ async def _start(settings: Settings, drives_runs: bool) -> None:
         max_attempts=settings.max_attempts,
         parse_seconds=settings.parse_seconds,
     )
-    _process = Process(resources, engine, ingest, closing)
-    if drives_runs:
-        _process.background = background.begin(engine, ingest)
 
 
 def _sandbox(settings: Settings) -> SandboxClient | None:

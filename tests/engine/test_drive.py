@@ -174,6 +174,16 @@ async def test_text_and_calls_of_one_turn_are_a_message_and_a_step(
     assert len(spoken[0]["tool_calls"]) == 1
 
 
+async def test_a_line_break_before_calls_is_no_message(talk: Begin) -> None:
+    on = await talk(calls(("add", {"a": 1}), text="\n\n"), tools=[ADD])
+
+    run = await on.run()
+
+    assert run["status"] == "requires_action"
+    assert [step["type"] for step in await on.steps(run["id"])] == ["tool_calls"]
+    assert await on.texts() == ["Hello."]
+
+
 async def test_an_answer_cut_by_length_leaves_an_incomplete_run(talk: Begin) -> None:
     on = await talk(says("Once upon a", finish_reason="length"))
 
