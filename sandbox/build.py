@@ -14,12 +14,12 @@ import shutil
 import sys
 import tarfile
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from sandbox.debian import BaseFailed, bootstrap
-from sandbox.docker_http import Docker, EngineAway, EngineRefused
+from sandbox.docker_client import Docker, EngineAway, EngineRefused, blocks
 from sandbox.errors import SandboxError
 from sandbox.images import (
     DEFAULT_BASE,
@@ -29,6 +29,9 @@ from sandbox.images import (
     image_name,
     packages_image,
 )
+
+if TYPE_CHECKING:
+    from docker import APIClient
 
 Progress = Callable[[str], None]
 
@@ -50,7 +53,7 @@ async def has_image(docker: Docker, name: str) -> bool:
         EngineAway: no engine answers.
     """
     try:
-        await docker.request("GET", f"/images/{name}/json")
+        await docker.ask(lambda api: api.inspect_image(name))  # type: ignore[no-untyped-call]  # in the stubs
     except EngineRefused as error:
         if error.status == 404:
             return False
@@ -74,18 +77,18 @@ async def build_image(
     Raises:
         BuildFailed: it cannot be built here, and why.
     """
-    docker = Docker(docker_host)
     name, packages = image_name(base_image), packages_image(base_image)
     try:
-        if await has_image(docker, name):
-            return name
-        if not await has_image(docker, packages):
-            await _build_packages(docker, packages, base_image, progress)
-        progress("building the image")
-        with tempfile.TemporaryDirectory(prefix="sandbox-build-") as folder:
-            _copy_guest(Path(folder))
-            arguments = {"PACKAGES_IMAGE": packages}
-            await _build(docker, name, "Dockerfile", arguments, Path(folder))
+        async with Docker(docker_host) as docker:
+            if await has_image(docker, name):
+                return name
+            if not await has_image(docker, packages):
+                await _build_packages(docker, packages, base_image, progress)
+            progress("building the image")
+            with tempfile.TemporaryDirectory(prefix="sandbox-build-") as folder:
+                _copy_guest(Path(folder))
+                arguments = {"PACKAGES_IMAGE": packages}
+                await _build(docker, name, "Dockerfile", arguments, Path(folder))
     except (EngineAway, EngineRefused, BaseFailed) as error:
         raise BuildFailed(f"The sandbox image was not built: {error}.") from error
     progress(f"built {name}")
@@ -126,32 +129,36 @@ async def _find_base(docker: Docker, asked: str | None, progress: Progress) -> s
 
 
 async def _pull(docker: Docker, image: str) -> None:
-    name, _, tag = image.partition(":")
-    query = {"fromImage": name, "tag": tag or "latest"}
-    async for _message in docker.progress("POST", "/images/create", query=query):
-        pass
+    await docker.follow(lambda api: api.pull(image, stream=True, decode=True))
 
 
 async def _import(docker: Docker, archive: AsyncIterator[bytes]) -> None:
     repository, _, tag = _MADE_BASE.partition(":")
-    query = {"fromSrc": "-", "repo": repository, "tag": tag}
-    messages = docker.progress("POST", "/images/create", query=query, data=archive)
-    async for _message in messages:
-        pass
+    data = blocks(archive)
+
+    def question(api: "APIClient") -> Iterator[dict[str, Any]]:
+        answer: str = api.import_image_from_stream(data, repository, tag)
+        return map(json.loads, answer.splitlines())
+
+    await docker.follow(question)
 
 
 async def _python_of(docker: Docker, image: str) -> tuple[int, int]:
     """The version of the image's `python3`, told by its exit status: the minor number."""
     code = "import sys; sys.exit(sys.version_info.minor)"
-    request = {"Image": image, "Entrypoint": ["python3", "-c", code], "Cmd": []}
-    request["HostConfig"] = {"NetworkMode": "none"}  # type: ignore[assignment]  # JSON
-    made = await docker.request("POST", "/containers/create", body=request)
-    path = f"/containers/{made['Id']}"
+    container_id = await docker.create_container(
+        {
+            "Image": image,
+            "Entrypoint": ["python3", "-c", code],
+            "Cmd": [],
+            "HostConfig": {"NetworkMode": "none"},
+        }
+    )
     try:
-        await docker.request("POST", f"{path}/start")
-        ended = await docker.request("POST", f"{path}/wait")
+        await docker.ask(lambda api: api.start(container_id))
+        ended = await docker.ask(lambda api: api.wait(container_id))
     finally:
-        await docker.request("DELETE", path, query={"force": 1})
+        await docker.remove_container(container_id)
     version = (3, int(ended["StatusCode"]))
     if not _OLDEST_PYTHON <= version < (3, 100):
         raise BuildFailed(f"{image} has no Python 3.11 or newer as python3.")
@@ -188,16 +195,20 @@ async def _build(
     folder: Path,
 ) -> None:
     shutil.copy(HERE / "image" / dockerfile, folder)
-    query = {
-        "t": name,
-        "dockerfile": dockerfile,
-        "buildargs": json.dumps(arguments),
-        "networkmode": "none",  # neither Dockerfile downloads anything
-        "forcerm": 1,
-    }
-    context = _tar(folder)
-    async for _message in docker.progress("POST", "/build", query=query, data=context):
-        pass
+    # Any iterable of bytes will do, though the stubs ask for a file.
+    context = cast(IO[bytes], blocks(_tar(folder)))
+    await docker.follow(
+        lambda api: api.build(
+            fileobj=context,
+            custom_context=True,
+            tag=name,
+            dockerfile=dockerfile,
+            buildargs=arguments,
+            network_mode="none",  # neither Dockerfile downloads anything
+            forcerm=True,
+            decode=True,
+        )
+    )
 
 
 def _copy_guest(folder: Path) -> None:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from sandbox import protocol
-from sandbox.docker_http import Docker, EngineAway, EngineRefused, Streams
+from sandbox.docker_client import Docker, EngineAway, EngineRefused, Streams
 from sandbox.errors import FileRefused, SandboxError, SandboxUnavailable
 from sandbox.outcome import Outcome, read_outcome, read_sizes
 
@@ -67,14 +67,11 @@ class Container:
         Raises:
             EngineAway, EngineRefused: the engine could not.
         """
-        query = {"name": name}
-        made = await docker.request(
-            "POST", "/containers/create", query=query, body=request
-        )
-        container = cls(docker, made["Id"], time.time())
+        container_id = await docker.create_container(request, name)
+        container = cls(docker, container_id, time.time())
         try:
             await container.attach()
-            await docker.request("POST", f"/containers/{container._id}/start")
+            await docker.ask(lambda api: api.start(container_id))
         except BaseException:
             await container.remove()
             raise
@@ -100,13 +97,12 @@ class Container:
 
     async def rename(self, name: str) -> None:
         """Give it the name that tells whose it is; a name can be had only once."""
-        path = f"/containers/{self._id}/rename"
-        await self._docker.request("POST", path, query={"name": name})
+        await self._docker.ask(lambda api: api.rename(self._id, name))
 
     async def is_running(self) -> bool:
         """Whether the engine still runs it."""
         try:
-            info = await self._docker.request("GET", f"/containers/{self._id}/json")
+            info = await self._docker.inspect_container(self._id)
         except EngineRefused:
             return False
         return bool(info["State"]["Running"])
@@ -115,8 +111,7 @@ class Container:
         """End it, with all that it holds. One already gone is no error."""
         self._detach()
         with suppress(EngineAway, EngineRefused):
-            path = f"/containers/{self._id}"
-            await self._docker.request("DELETE", path, query={"force": 1, "v": 1})
+            await self._docker.remove_container(self._id)
 
     async def execute(self, call_id: str, code: str, timeout_seconds: float) -> Outcome:
         """Run code under `call_id`; a call that the guest has journalled is not run again.

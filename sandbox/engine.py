@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from sandbox.docker_http import DEFAULT_HOST, Docker, EngineAway, EngineRefused
+from sandbox.docker_client import DEFAULT_HOST, Docker, EngineAway, EngineRefused
 from sandbox.errors import SandboxUnavailable
 
 Say = Callable[[str], None]
@@ -37,7 +37,11 @@ async def ensure_engine(say: Say, *, docker_host: str | None = None) -> None:
     Raises:
         SandboxUnavailable: there is no engine and we cannot have one; says what to run.
     """
-    docker = Docker(docker_host)
+    async with Docker(docker_host) as docker:
+        await _ensure(say, docker)
+
+
+async def _ensure(say: Say, docker: Docker) -> None:
     if await _answers(docker):
         return
     if docker.host != DEFAULT_HOST:

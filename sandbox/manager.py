@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from sandbox import link, protocol
 from sandbox.container import engine_trouble
-from sandbox.docker_http import Docker, EngineAway, EngineRefused
+from sandbox.docker_client import Docker, EngineAway, EngineRefused
 from sandbox.errors import SandboxError
 from sandbox.link import Link, LinkBroken, Message
 from sandbox.outcome import Outcome
@@ -74,6 +74,7 @@ class Manager:
                     await self._pool.close(keep_sessions=keep)
             for call in self._calls.values():
                 call.cancel()
+            await self._docker.close()
 
     async def _listen(self) -> asyncio.Server:
         address = urlsplit(self._settings.listen)
@@ -103,8 +104,8 @@ class Manager:
                 request = await self._greet(connection)
             if request is not None:
                 await self._answer(connection, request)
-        except (LinkBroken, TimeoutError):
-            pass  # whoever asked has gone
+        except (LinkBroken, TimeoutError, asyncio.CancelledError):
+            pass  # whoever asked has gone, or we are leaving
         finally:
             await connection.close()
 
@@ -200,10 +201,8 @@ class Manager:
         await connection.send({})
 
     async def _health(self, connection: Link, _: Message) -> None:
-        version = await self._docker.version()
-        await self._pool.adopt()
-        await self._pool.check()
-        words = f"Docker {version['Version']} answers and every restriction holds."
+        version = await self._pool.try_out()
+        words = f"Docker {version} answers and every restriction holds."
         await connection.send({"sentences": [words]})
 
 

@@ -8,7 +8,6 @@ engine apart.
 
 import asyncio
 import hashlib
-import json
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -17,11 +16,12 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from sandbox.container import Container, Overdue, StreamLost, engine_trouble
-from sandbox.docker_http import Docker, EngineAway, EngineRefused
+from sandbox.docker_client import Docker, EngineAway, EngineRefused
 from sandbox.errors import SandboxUnavailable, SessionLost
 from sandbox.limits import LABEL_INSTANCE
 from sandbox.outcome import Outcome, Session
 from sandbox.starting import WARM, PoolSettings, WarmContainers, start
+from sandbox.trial import try_apart
 
 
 class Pool:
@@ -181,19 +181,27 @@ class Pool:
 
     # Starting
 
-    async def check(self) -> None:
-        """See that a container can be started and that every restriction holds.
+    async def try_out(self) -> str:
+        """`check`, by a process of its own while nobody else wants the engine."""
+        async with self._adopted:
+            if not self._has_adopted:
+                return await try_apart(self._docker.host, self._settings)
+        return await self.check()
+
+    async def check(self) -> str:
+        """The engine's version, once a container is known to keep every restriction.
 
         Raises:
             SandboxUnavailable: none can be started, or a restriction does not hold.
         """
-        if self._sessions or self._warm:
-            return  # those have been checked when they were started
         try:
-            container = await start(self._docker, self._settings)
+            version = await self._docker.version()
+            # Those that there are have been checked when they were started.
+            if not (self._sessions or self._warm):
+                await (await start(self._docker, self._settings)).remove()
         except (EngineAway, EngineRefused) as error:
             raise engine_trouble(error) from error
-        await container.remove()
+        return str(version["Version"])
 
     # Time
 
@@ -201,8 +209,7 @@ class Pool:
         """Remove what has expired, for ever. The next look is never far off."""
         pause = min(15.0, max(0.2, self._settings.idle_seconds / 4))
         while True:
-            with suppress(SandboxUnavailable):  # the engine is away: try later
-                await self.adopt()
+            if self._has_adopted:
                 await self._expire()
             await asyncio.sleep(pause)
 
@@ -222,6 +229,9 @@ class Pool:
 
     async def adopt(self) -> None:
         """Once: take over the sessions of the manager before us, remove its leftovers.
+
+        Not before somebody wants the engine: until then it costs us nothing, and what is
+        left over ends by itself.
 
         Raises:
             SandboxUnavailable: the engine does not answer; asked again next time.
@@ -251,8 +261,7 @@ class Pool:
     async def _find_all(self) -> list[tuple[str, dict[str, Any]]]:
         """The containers of this instance as the engine knows them, by their keys."""
         label = f"{LABEL_INSTANCE}={self._settings.instance}"
-        query = {"all": 1, "filters": json.dumps({"label": [label]})}
-        found = await self._docker.request("GET", "/containers/json", query=query)
+        found = await self._docker.containers(label)
         prefix = "/" + self._settings.name("")
         return [(each["Names"][0].removeprefix(prefix), each) for each in found]
 

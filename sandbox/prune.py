@@ -1,11 +1,10 @@
 """Remove what the sandbox has left on an engine."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from sandbox.container import engine_trouble
-from sandbox.docker_http import Docker, EngineAway, EngineRefused
+from sandbox.docker_client import Docker, EngineAway, EngineRefused
 from sandbox.images import REPOSITORY, image_name, packages_image
 from sandbox.limits import LABEL_INSTANCE
 
@@ -19,13 +18,11 @@ async def remove_containers(
         SandboxUnavailable: no engine answers.
     """
     label = f"{LABEL_INSTANCE}={instance}" if instance else LABEL_INSTANCE
-    query = {"all": 1, "filters": json.dumps({"label": [label]})}
     async with _engine(docker_host) as docker:
-        found = await docker.request("GET", "/containers/json", query=query)
+        found = await docker.containers(label)
         for container in found:
             with suppress(EngineRefused):  # it has ended by itself meanwhile
-                path = f"/containers/{container['Id']}"
-                await docker.request("DELETE", path, query={"force": 1})
+                await docker.remove_container(container["Id"])
         return len(found)
 
 
@@ -39,12 +36,16 @@ async def remove_old_images(docker_host: str | None = None) -> list[str]:
     """
     removed = []
     async with _engine(docker_host) as docker:
-        for image in await docker.request("GET", "/images/json"):
+        for image in await docker.ask(lambda api: api.images()):
             for name in filter(_is_old, image.get("RepoTags") or []):
                 with suppress(EngineRefused):
-                    await docker.request("DELETE", f"/images/{name}")
+                    await _remove_image(docker, name)
                     removed.append(name)
     return removed
+
+
+async def _remove_image(docker: Docker, name: str) -> None:
+    await docker.ask(lambda api: api.remove_image(name))
 
 
 def _is_old(name: str) -> bool:
@@ -55,6 +56,7 @@ def _is_old(name: str) -> bool:
 @asynccontextmanager
 async def _engine(docker_host: str | None) -> AsyncIterator[Docker]:
     try:
-        yield Docker(docker_host)
+        async with Docker(docker_host) as docker:
+            yield docker
     except (EngineAway, EngineRefused) as error:
         raise engine_trouble(error) from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import sandbox.limits as restrictions
 from sandbox.container import Container, StreamLost
-from sandbox.docker_http import Docker, EngineAway, EngineRefused
+from sandbox.docker_client import Docker, EngineAway, EngineRefused
 from sandbox.errors import SandboxError, SandboxUnavailable
 
 log = logging.getLogger("sandbox")

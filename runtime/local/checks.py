@@ -16,7 +16,7 @@ from runtime.local.places import place
 from runtime.settings import Settings
 from sandbox import SandboxClient
 from sandbox.build import has_image
-from sandbox.docker_http import Docker, EngineAway, EngineRefused
+from sandbox.docker_client import Docker, EngineAway, EngineRefused
 from sandbox.images import image_name
 
 Check = Coroutine[Any, Any, str]
@@ -110,7 +110,8 @@ def upstream(settings: Settings) -> str:
 async def docker() -> str:
     """A Docker engine answers."""
     try:
-        version = await Docker().version()
+        async with Docker() as engine:
+            version = await engine.version()
     except (EngineAway, EngineRefused) as error:
         raise Unwell(
             f"{error}.",
@@ -124,8 +125,9 @@ async def sandbox_image(settings: Settings) -> str:
     """The engine holds the image that code runs in."""
     name = settings.sandbox_image or image_name()
     try:
-        if await has_image(Docker(), name):
-            return name
+        async with Docker() as engine:
+            if await has_image(engine, name):
+                return name
     except (EngineAway, EngineRefused):
         raise Unwell("not known without an engine", "See docker.") from None
     raise Unwell(f"{name} is not there.", "Run `assistants sandbox build`.")

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox import SandboxClient
 from sandbox.build import build_image
-from sandbox.docker_http import Docker
+from sandbox.docker_client import Docker
 from sandbox.prune import remove_containers
 from tests.sandbox.harness import TOKEN, Cells, ManagerProcess
 
@@ -49,9 +49,10 @@ async def _manager(*options: str) -> AsyncIterator[ManagerProcess]:
 
 
 @pytest.fixture
-def docker() -> Docker:
+async def docker() -> AsyncIterator[Docker]:
     """The engine itself, to look behind the manager."""
-    return Docker()
+    async with Docker() as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from runtime.cli.output import CommandFailed
 from runtime.cli.sandbox import app
 from sandbox import SandboxClient, SandboxUnavailable
 from sandbox.build import BuildFailed, build_image
-from sandbox.docker_http import Docker, EngineAway
+from sandbox.docker_client import Docker, EngineAway
 from sandbox.engine import ensure_engine
 from sandbox.images import image_name
 from tests.sandbox.harness import TOKEN, ManagerProcess

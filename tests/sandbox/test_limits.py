@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from sandbox import FileRefused
-from sandbox.docker_http import Docker
+from sandbox.docker_client import Docker
 from tests.sandbox.harness import Cells
 
 pytestmark = pytest.mark.docker
@@ -265,7 +265,7 @@ async def test_saying_done_early_stops_the_code(cells: Cells) -> None:
 async def test_the_engine_itself_sees_every_restriction(
     cells: Cells, docker: Docker
 ) -> None:
-    info = await docker.request("GET", f"/containers/{cells.session.epoch}/json")
+    info = await docker.inspect_container(cells.session.epoch)
 
     host = info["HostConfig"]
     assert host["NetworkMode"] == "none"

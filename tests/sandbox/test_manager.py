@@ -1,14 +1,13 @@
 """Sessions, their containers, and a manager that is stopped, killed or lied to."""
 
 import asyncio
-import json
 import signal
 from typing import Any
 
 import pytest
 
 from sandbox import SandboxClient, SandboxError, SandboxUnavailable, SessionLost
-from sandbox.docker_http import Docker
+from sandbox.docker_client import Docker
 from sandbox.limits import LABEL_INSTANCE
 from sandbox.link import Link
 from tests.sandbox.harness import TOKEN, Cells, ManagerProcess, until
@@ -17,12 +16,7 @@ pytestmark = pytest.mark.docker
 
 
 async def _containers(docker: Docker, manager: ManagerProcess) -> list[Any]:
-    query = {
-        "all": 1,
-        "filters": json.dumps({"label": [f"{LABEL_INSTANCE}={manager.instance}"]}),
-    }
-    found: list[Any] = await docker.request("GET", "/containers/json", query=query)
-    return found
+    return await docker.containers(f"{LABEL_INSTANCE}={manager.instance}")
 
 
 async def _run(
@@ -91,8 +85,7 @@ async def test_a_container_removed_behind_our_back_crashes_the_call(
     running = asyncio.create_task(cells.run("import time; time.sleep(60)"))
     await asyncio.sleep(0.5)
 
-    path = f"/containers/{cells.session.epoch}"
-    await docker.request("DELETE", path, query={"force": 1})
+    await docker.remove_container(cells.session.epoch)
 
     outcome = await asyncio.wait_for(running, 20)
     assert outcome.status == "crashed"
