@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 from runtime.errors import InvalidRequest
-from runtime.wire.vector_stores import (
+from runtime.wire.search import (
     MAX_FILTER_DEPTH,
     ComparisonFilter,
     CompoundFilter,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.wire.vector_stores import (
+from runtime.wire.search import (
     VectorStoreSearchResultContentObject,
     VectorStoreSearchResultItem,
     VectorStoreSearchResultsPage,

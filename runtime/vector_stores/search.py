@@ -16,7 +16,7 @@ from runtime.vector_stores.hits import Hit, without_repeats
 from runtime.vector_stores.lookup import touch
 from runtime.vector_stores.models import StoreFile, StoreFileStatus, VectorStore
 from runtime.vector_stores.ranking import PLANNING, ranking_statement
-from runtime.wire.vector_stores import Filters
+from runtime.wire.search import Filters
 
 if TYPE_CHECKING:
     import numpy as np

@@ -32,6 +32,7 @@ MODULES = [
         "runs",
         "steps",
         "vector_stores",
+        "search",
         "files",
         "uploads",
         "events",

@@ -10,7 +10,7 @@ from runtime.db.transaction import Database
 from runtime.errors import InvalidRequest
 from runtime.vector_stores.filters import condition_of
 from runtime.vector_stores.models import StoreFile
-from runtime.wire.vector_stores import MAX_FILTER_DEPTH, CompoundFilter, Filters
+from runtime.wire.search import MAX_FILTER_DEPTH, CompoundFilter, Filters
 from tests.support.make import Make
 
 FILES: dict[str, dict[str, Any]] = {

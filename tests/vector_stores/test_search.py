@@ -6,17 +6,10 @@ from sqlalchemy import func, insert, select, update
 from runtime.db.transaction import Database
 from runtime.errors import InvalidRequest
 from runtime.vector_stores.hits import render_hits, without_repeats
-from runtime.vector_stores.models import (
-    Chunk,
-    VectorStore,
-    Window,
-)
-from runtime.vector_stores.search import (
-    Hit,
-    RankingOptions,
-)
+from runtime.vector_stores.models import Chunk, VectorStore, Window
+from runtime.vector_stores.search import Hit, RankingOptions
 from runtime.vector_stores.statistics import add_statistics
-from runtime.wire.vector_stores import ComparisonFilter
+from runtime.wire.search import ComparisonFilter
 from tests.support.make import Make
 from tests.vector_stores.asking import FACTS, Ask
 

@@ -10,7 +10,7 @@ from runtime.wire.assistants import CreateAssistantRequest
 from runtime.wire.messages import CreateMessageRequest
 from runtime.wire.refusals import explain
 from runtime.wire.runs import CreateRunRequest
-from runtime.wire.vector_stores import VectorStoreSearchRequest
+from runtime.wire.search import VectorStoreSearchRequest
 
 
 def refusal(model: type[BaseModel], body: object, prefix: str | None = None) -> Any:

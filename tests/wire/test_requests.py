@@ -10,14 +10,16 @@ from runtime.wire.base import MAX_JSON_DEPTH
 from runtime.wire.files import CreateFileRequest, OpenAIFile
 from runtime.wire.messages import MAX_CONTENT_CHARS, CreateMessageRequest
 from runtime.wire.paging import Page
-from runtime.wire.shared import FunctionObject, VectorStoreFileAttributes
-from runtime.wire.vector_stores import (
+from runtime.wire.search import (
     MAX_FILTER_DEPTH,
     MAX_FILTERS,
     ComparisonFilter,
+    VectorStoreSearchRequest,
+)
+from runtime.wire.shared import FunctionObject, VectorStoreFileAttributes
+from runtime.wire.vector_stores import (
     CreateVectorStoreFileRequest,
     StaticChunkingStrategy,
-    VectorStoreSearchRequest,
 )
 
 ONE_FILTER = {"type": "eq", "key": "year", "value": 2024}

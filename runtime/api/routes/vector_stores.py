@@ -25,6 +25,7 @@ from runtime.vector_stores.render import (
     render_text,
 )
 from runtime.vector_stores.search import RankingOptions, search
+from runtime.wire.search import VectorStoreSearchRequest, VectorStoreSearchResultsPage
 from runtime.wire.vector_stores import (
     CreateVectorStoreFileRequest,
     CreateVectorStoreRequest,
@@ -37,8 +38,6 @@ from runtime.wire.vector_stores import (
     VectorStoreFileContentResponse,
     VectorStoreFileObject,
     VectorStoreObject,
-    VectorStoreSearchRequest,
-    VectorStoreSearchResultsPage,
 )
 
 router = APIRouter(prefix="/vector_stores", tags=["vector stores"])
