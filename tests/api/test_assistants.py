@@ -89,32 +89,6 @@ async def test_every_parameter_comes_back_as_it_was_given(
     assert {key: got.json()[key] for key in asked} == asked
 
 
-async def test_a_store_asked_for_with_it_is_made(
-    openai: AsyncOpenAI, make: Make
-) -> None:
-    file = await make.file()
-
-    assistant = await openai.beta.assistants.create(
-        model="gpt-4o",
-        tools=[{"type": "file_search"}],
-        tool_resources={
-            "file_search": {
-                "vector_stores": [
-                    {"file_ids": [file.id], "metadata": {"made": "inline"}}
-                ]
-            }
-        },
-    )
-
-    assert assistant.tool_resources is not None
-    assert assistant.tool_resources.file_search is not None
-    [store_id] = assistant.tool_resources.file_search.vector_store_ids or []
-    store = await openai.vector_stores.retrieve(store_id)
-    assert store.metadata == {"made": "inline"}
-    assert store.file_counts.in_progress == 1
-    assert store.expires_at is None
-
-
 async def test_modifying_leaves_what_is_not_named(openai: AsyncOpenAI) -> None:
     assistant = await openai.beta.assistants.create(
         model="gpt-4o", name="Ada", instructions="Count.", metadata={"a": "b"}
@@ -150,35 +124,6 @@ async def test_modifying_with_null_clears(api: httpx2.AsyncClient, make: Make) -
     cleared = {"metadata": {}, "response_format": "auto", "tool_resources": {}}
     body = response.json()
     assert {key: body[key] for key in nullable} == {**nullable, **cleared}
-
-
-async def test_tool_resources_change_a_tool_at_a_time(
-    api: httpx2.AsyncClient, make: Make
-) -> None:
-    file, store = await make.file(), await make.store()
-    assistant = await make.assistant(
-        tool_resources={"code_interpreter": {"file_ids": [file.id]}}
-    )
-
-    response = await api.post(
-        f"/assistants/{assistant.id}",
-        json={
-            "tool_resources": {
-                "file_search": {"vector_store_ids": [store.id, store.id]}
-            }
-        },
-    )
-    check_error(response, 400)  # one store at most
-
-    response = await api.post(
-        f"/assistants/{assistant.id}",
-        json={"tool_resources": {"file_search": {"vector_store_ids": [store.id]}}},
-    )
-
-    assert response.json()["tool_resources"] == {
-        "code_interpreter": {"file_ids": [file.id]},
-        "file_search": {"vector_store_ids": [store.id]},
-    }
 
 
 @pytest.mark.parametrize(
@@ -239,47 +184,6 @@ async def test_a_body_that_is_no_good_json_is_refused(
     )
 
     check_error(response, status)
-
-
-@pytest.mark.parametrize(
-    ("resources", "param"),
-    [
-        (
-            {"code_interpreter": {"file_ids": ["file-none"]}},
-            "tool_resources.code_interpreter.file_ids",
-        ),
-        (
-            {"file_search": {"vector_store_ids": ["vs_none"]}},
-            "tool_resources.file_search.vector_store_ids",
-        ),
-        (
-            {"file_search": {"vector_stores": [{"file_ids": ["file-none"]}]}},
-            "tool_resources.file_search.vector_stores[0].file_ids",
-        ),
-    ],
-)
-async def test_what_its_tools_name_must_exist(
-    api: httpx2.AsyncClient, resources: dict[str, Any], param: str
-) -> None:
-    body = {"model": "m", "tool_resources": resources}
-
-    check_error(await api.post("/assistants", json=body), 404, param=param)
-    # Neither the assistant nor its store was made.
-    assert (await api.get("/assistants")).json()["data"] == []
-    assert (await api.get("/vector_stores")).json()["data"] == []
-
-
-async def test_its_tools_cannot_reach_another_project(
-    stranger: httpx2.AsyncClient, make: Make
-) -> None:
-    file, store = await make.file(), await make.store()
-
-    for resources in (
-        {"code_interpreter": {"file_ids": [file.id]}},
-        {"file_search": {"vector_store_ids": [store.id]}},
-    ):
-        body = {"model": "m", "tool_resources": resources}
-        check_error(await stranger.post("/assistants", json=body), 404)
 
 
 async def test_a_deleted_assistant_is_gone(

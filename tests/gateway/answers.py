@@ -14,10 +14,12 @@ from runtime.gateway import (
     stream_chat,
 )
 
+HELLO = [{"role": "user", "content": "Hello"}]
+
 
 async def ask(gateway: Gateway, model: str, **request: Any) -> list[Delta]:
     """All deltas of one answer."""
-    request.setdefault("messages", [{"role": "user", "content": "Hello"}])
+    request.setdefault("messages", HELLO)
     wanted = ChatRequest(model, **request)
     return [delta async for delta in stream_chat(gateway, wanted)]
 

@@ -6,17 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from openai import (
-    AssistantEventHandler,
-    AsyncAssistantEventHandler,
-    AsyncOpenAI,
-    OpenAI,
-)
+from openai import AssistantEventHandler, AsyncOpenAI, OpenAI
 from openai.types.beta import Assistant, AssistantStreamEvent
-from openai.types.beta.threads import Message, Run
-from openai.types.beta.threads.runs import RunStep
-from typing_extensions import override
+from openai.types.beta.threads import Run
 
+from tests.stories.told import Told
 from tests.support.turns import AnyTurn, calls, says
 from tests.support.upstream import Upstream
 
@@ -88,76 +82,6 @@ async def test_create_and_poll_then_submit_and_poll(
 
     assert run.status == "completed"
     assert await texts(openai, thread_id) == ["What is 1 + 2?", "It is 3."]
-
-
-class Told(AsyncAssistantEventHandler):
-    """Writes down what was called, in order, equal ones in a row once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.called: list[str] = []
-        self.text = ""
-        self.done: list[Any] = []
-
-    def note(self, name: str) -> None:
-        if not self.called or self.called[-1] != name:
-            self.called.append(name)
-
-    @override
-    async def on_run_step_created(self, run_step: RunStep) -> None:
-        self.note("step created")
-
-    @override
-    async def on_run_step_done(self, run_step: RunStep) -> None:
-        self.note("step done")
-        self.done.append(run_step)
-
-    @override
-    async def on_tool_call_created(self, tool_call: Any) -> None:
-        self.note("call created")
-
-    @override
-    async def on_tool_call_delta(self, delta: Any, snapshot: Any) -> None:
-        self.note("call delta")
-
-    @override
-    async def on_tool_call_done(self, tool_call: Any) -> None:
-        self.note("call done")
-        self.done.append(tool_call)
-
-    @override
-    async def on_message_created(self, message: Message) -> None:
-        self.note("message created")
-
-    @override
-    async def on_message_delta(self, delta: Any, snapshot: Message) -> None:
-        self.note("message delta")
-
-    @override
-    async def on_message_done(self, message: Message) -> None:
-        self.note("message done")
-        self.done.append(message)
-
-    @override
-    async def on_text_created(self, text: Any) -> None:
-        self.note("text created")
-
-    @override
-    async def on_text_delta(self, delta: Any, snapshot: Any) -> None:
-        self.text += delta.value or ""
-
-    @override
-    async def on_text_done(self, text: Any) -> None:
-        self.note("text done")
-        assert text.value == self.text
-
-    @override
-    async def on_exception(self, exception: Exception) -> None:
-        raise exception
-
-    @override
-    async def on_end(self) -> None:
-        self.note("end")
 
 
 async def test_stream_then_submit_with_a_stream_calls_every_callback_in_order(
