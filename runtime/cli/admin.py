@@ -123,12 +123,26 @@ def revoke_key(key_id: KeyId, as_json: Json = False) -> None:
 def rotate_key(key_id: KeyId, as_json: Json = False) -> None:
     """Revoke a key and make another for the same project.
 
+    The key that `up` made is replaced in the data directory, too.
+
     Example: assistants keys rotate key_9f0c… --json
     """
+    from runtime.local.configuration import load_settings
+    from runtime.local.data_dir import keep_api_key, kept_api_key
     from runtime.projects import service
 
-    pair = _in_transaction(lambda session: service.rotate_key(session, key_id))
-    _show_secret(*pair, as_json=as_json)
+    settings = load_settings()
+    kept = kept_api_key(settings)
+
+    async def rotate(session: "Session") -> "tuple[bool, tuple[ApiKey, str]]":
+        old = await service.get_key(session, key_id)
+        is_kept = kept is not None and old.secret_hash == service.hash_secret(kept)
+        return is_kept, await service.rotate_key(session, key_id)
+
+    is_kept, (key, secret) = _in_transaction(rotate)
+    if is_kept:
+        keep_api_key(settings, secret)
+    _show_secret(key, secret, as_json=as_json)
 
 
 def _in_transaction(work: "Callable[[Session], Awaitable[T]]") -> T:

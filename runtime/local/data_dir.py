@@ -79,6 +79,18 @@ def read_or_make_api_key(settings: Settings) -> str:
     )
 
 
+def kept_api_key(settings: Settings) -> str | None:
+    """The key that was made at the first start, if one is kept and in use."""
+    if settings.api_key is not None or not settings.api_key_file.exists():
+        return None
+    return settings.api_key_file.read_text().strip()
+
+
+def keep_api_key(settings: Settings, secret: str) -> None:
+    """Let `secret` be the key of the project `default` from the next start on."""
+    _write_secret(settings.api_key_file, secret)
+
+
 def make_sandbox_token(settings: Settings) -> None:
     """Have the secret between workers and sandbox manager in its file."""
     if settings.sandbox_token is None:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from runtime.db.migrate import downgrade, upgrade
 from runtime.db.transaction import Database
-from runtime.errors import ApiError
+from runtime.errors import ApiError, InvalidRequest
 from runtime.local.configuration import load_settings
 from runtime.local.data_dir import read_or_make_api_key
 from runtime.local.failure import CannotStart
@@ -62,19 +62,37 @@ def ensure_default(settings: Settings) -> None:
     """See to the project `default` and its key.
 
     Raises:
-        CannotStart: the database refused, or the key is too short.
+        CannotStart: the database refused; or the key is too short, was revoked or opens
+            another project.
     """
     try:
         asyncio.run(_ensure_default_project(settings))
+    except InvalidRequest as error:
+        raise CannotStart(f"{error.message} {_other_key(settings)}") from None
     except ApiError as error:
         raise CannotStart(error.message) from None
+
+
+def _other_key(settings: Settings) -> str:
+    if settings.api_key is not None:
+        return "Set ASSISTANTS_API_KEY to another: any text of 16 characters or more."
+    return f"Remove {settings.api_key_file}: the next start makes another."
 
 
 async def _ensure_default_project(settings: Settings) -> None:
     database = Database(settings.effective_database_url, pool_size=1, max_overflow=0)
     try:
         async with database.transaction() as session:
-            await ensure_default_project(session, read_or_make_api_key(settings))
+            await ensure_default_project(
+                session,
+                read_or_make_api_key(settings),
+                # Two machines at one database have a file each: neither is the older.
+                key_name=(
+                    "ASSISTANTS_API_KEY"
+                    if settings.api_key is not None
+                    else str(settings.api_key_file)
+                ),
+            )
     finally:
         await database.close()
 

@@ -62,13 +62,13 @@ def stores(settings: Settings) -> list[Program]:
     return programs
 
 
-def preparation(settings: Settings, api_key: str) -> Program:
+def preparation(settings: Settings) -> Program:
     """The short-lived process that brings tables and the default project up to date."""
     return Program(
         name="prepare",
         argv=_module("runtime.local.prepare"),
         once=True,
-        environment={**_environment(settings), "ASSISTANTS_API_KEY": api_key},
+        environment=_environment(settings),
     )
 
 

@@ -79,7 +79,7 @@ def _up(lifeline: int, *, began: float, show_logs: bool) -> None:
 
         stages = [
             stack.stores(settings),
-            [stack.preparation(settings, api_key)],
+            [stack.preparation(settings)],
             stack.sandbox(settings) + stack.services(settings, listener),
         ]
         try:

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from runtime.db.transaction import Session
@@ -82,11 +82,9 @@ async def create_key(
     Raises:
         InvalidRequest: a given secret is too short (under 16 characters) or is in use.
     """
-    if secret is not None and len(secret) < _SHORTEST_SECRET:
-        raise InvalidRequest(
-            f"An API key needs at least {_SHORTEST_SECRET} characters.", param="secret"
-        )
-    secret = secret or new_secret()
+    if secret is None:
+        secret = new_secret()
+    _check_length(secret)
     taken = await session.scalar(
         select(ApiKey.id).where(ApiKey.secret_hash == hash_secret(secret))
     )
@@ -153,11 +151,20 @@ async def rotate_key(session: Session, key_id: str) -> tuple[ApiKey, str]:
     return await create_key(session, project, name=old.name)
 
 
-async def ensure_default_project(session: Session, secret: str) -> Project:
+async def ensure_default_project(
+    session: Session, secret: str, *, key_name: str
+) -> Project:
     """See to it that the project `default` exists and that `secret` opens it.
 
-    Safe when several processes start at once.
+    A key that it had under the same `key_name` before is revoked: whoever changes the
+    default key wants the old one to open nothing. Safe when several processes start at
+    once.
+
+    Raises:
+        InvalidRequest: the secret is too short (under 16 characters), was revoked, or
+            opens another project.
     """
+    _check_length(secret)
     await session.execute(
         insert(Project).values(name=DEFAULT_PROJECT).on_conflict_do_nothing()
     )
@@ -170,10 +177,46 @@ async def ensure_default_project(session: Session, secret: str) -> Project:
         insert(ApiKey)
         .values(
             project_id=project.id,
-            name="ASSISTANTS_API_KEY",
+            name=key_name,
             secret_hash=hash_secret(secret),
             hint=secret[-4:],
         )
         .on_conflict_do_nothing()
     )
+    await _check_default_key(session, project, secret)
+    await session.execute(
+        update(ApiKey)
+        .where(
+            ApiKey.project_id == project.id,
+            ApiKey.name == key_name,
+            ApiKey.secret_hash != hash_secret(secret),
+            ApiKey.revoked_at.is_(None),
+        )
+        .values(revoked_at=func.now())
+    )
     return project
+
+
+async def _check_default_key(session: Session, project: Project, secret: str) -> None:
+    key = await session.scalar(
+        select(ApiKey).where(ApiKey.secret_hash == hash_secret(secret))
+    )
+    if key is None:
+        raise RuntimeError("the default key was inserted and is not there")
+    if key.project_id != project.id:
+        raise InvalidRequest(
+            f"The API key that ends in {key.hint} opens another project than "
+            f"'{DEFAULT_PROJECT}'.",
+            param="secret",
+        )
+    if key.revoked_at is not None:
+        raise InvalidRequest(
+            f"The API key that ends in {key.hint} was revoked.", param="secret"
+        )
+
+
+def _check_length(secret: str) -> None:
+    if len(secret) < _SHORTEST_SECRET:
+        raise InvalidRequest(
+            f"An API key needs at least {_SHORTEST_SECRET} characters.", param="secret"
+        )

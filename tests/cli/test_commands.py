@@ -160,3 +160,37 @@ def test_doctor_is_content_with_a_fresh_machine(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stdout
     assert not (tmp_path / "data").exists()
+
+
+def test_the_default_key_is_checked_and_what_to_do_is_said(tmp_path: Path) -> None:
+    def migrate(key: str) -> subprocess.CompletedProcess[str]:
+        return _assistants("migrate", data_dir=tmp_path, ASSISTANTS_API_KEY=key)
+
+    short = migrate("a")
+    assert short.returncode == 1
+    assert "at least 16 characters. Set ASSISTANTS_API_KEY" in short.stderr
+
+    assert migrate("sk-the-first-of-two").returncode == 0
+    assert migrate("sk-the-second-of-two").returncode == 0
+    again = migrate("sk-the-first-of-two")
+    assert again.returncode == 1
+    assert "was revoked. Set ASSISTANTS_API_KEY to another" in again.stderr
+    assert "Traceback" not in again.stderr
+
+
+def test_rotating_the_key_of_the_first_start_replaces_it_on_disk(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "api_key"
+    file.write_text("sk-made-at-the-first-start\n")
+    prepared = _assistants(
+        "migrate", data_dir=tmp_path, ASSISTANTS_API_KEY="sk-made-at-the-first-start"
+    )
+    assert prepared.returncode == 0, prepared.stderr
+    listed = _assistants("keys", "list", "--json", data_dir=tmp_path)
+    (key,) = json.loads(listed.stdout)
+
+    rotated = _assistants("keys", "rotate", key["id"], "--json", data_dir=tmp_path)
+
+    assert file.read_text().strip() == json.loads(rotated.stdout)["key"]
+    assert file.stat().st_mode & 0o777 == 0o600
