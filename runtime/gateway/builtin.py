@@ -34,7 +34,7 @@ _CHARACTERS_PER_TOKEN = 4
 _CALL = re.compile(r"^[ \t]*/call[ \t]+([A-Za-z0-9_-]{1,64})[ \t]*(.*)$", re.MULTILINE)
 _CODE = re.compile(
     r"^[ \t]*```(?:python|py)[ \t]*\n(?P<block>.*?)^[ \t]*```"
-    r"|^[ \t]*/python[ \t]+(?P<line>.+?)[ \t]*$",
+    r"|^[ \t]*/python[ \t]+(?P<line>[^ \t\n][^\n]*)",
     re.MULTILINE | re.DOTALL,
 )
 _LINK = re.compile(r"^sandbox:/mnt/data/.+$")
@@ -256,7 +256,7 @@ def _tool_call(call: Call) -> Json:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    words = re.findall(r"\s*\S+\s*", text) or ([text] if text else [])
+    words = re.findall(r"\s+|\S+\s*", text)
     size = max(3, -(-len(words) // _MOST_PIECES))
     for start in range(0, len(words), size):
         yield "".join(words[start : start + size])

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from runtime.gateway.sentences import sentence_spans
 
@@ -29,6 +30,8 @@ _NUMBER_BONUS = 1.25
 _FRAGMENT_MALUS = 0.7
 _SAME = 0.8
 _MOST_CANDIDATES = 30
+# Each is looked for in each sentence; a pasted book must not hold everybody up.
+_MOST_WORDS = 200
 
 _MARKER = re.compile(r"^【\d+:\d+†.+】[ \t]*$", re.MULTILINE)
 _ENDED = re.compile(r"[^\w\s,;-]$")
@@ -68,7 +71,7 @@ def quote(question: str, result: str) -> str:
         Each sentence verbatim with its marker behind it, a paragraph each; or a sentence
         saying that nothing fits.
     """
-    wanted = frozenset(_words(question))
+    wanted = frozenset(islice(_words(question), _MOST_WORDS))
     sentences = list(_sentences(result, wanted))
     weights = _weights(wanted, sentences)
     total = sum(weights.values())

@@ -24,6 +24,8 @@ _ABBREVIATED = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|Fig|No|Nos|Inc|e\.g|i\.e)\.)$"
 )
 _NUMBERED = re.compile(r"(?:^|\n)[ \t]*\d+(?:\.\d+)*\.$")
+# Neither is longer. Looked for from a sentence's start, a thousand would cost a million.
+_LONGEST_STOP = 40
 
 
 def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
@@ -47,8 +49,9 @@ def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
 
 def _goes_on(text: str, start: int, ends: int) -> bool:
     """Whether the stop here is that of an abbreviation, or of a heading's number."""
+    tail = max(start, ends - _LONGEST_STOP)
     return bool(
-        _ABBREVIATED.search(text, start, ends) or _NUMBERED.search(text, start, ends)
+        _ABBREVIATED.search(text, tail, ends) or _NUMBERED.search(text, tail, ends)
     )
 
 

@@ -1,6 +1,7 @@
 """The built-in model: when it calls tools, and what it says of their results."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -78,6 +79,7 @@ async def test_a_call_that_cannot_be_made_is_explained(
         ("Run\n```python\nx = 1\nprint(x)\n```\nplease", "x = 1\nprint(x)"),
         ("```py\na\n```\nand\n```python\nb\n```", "a\nb"),
         ("/python print(6 * 7)", "print(6 * 7)"),
+        ("/python \t print(1)  \nmore\n  /python 2", "print(1)\n2"),
     ],
 )
 async def test_code_is_run(builtin: Gateway, message: str, code: str) -> None:
@@ -87,6 +89,25 @@ async def test_code_is_run(builtin: Gateway, message: str, code: str) -> None:
 
     ((_, name, arguments),) = calls(deltas)
     assert (name, json.loads(arguments)) == ("code_interpreter", {"code": code})
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "/python x" + " " * 250_000 + "y",
+        "/python " + " " * 250_000,
+        "/call" + " " * 250_000 + "?",
+        "```python" + " " * 250_000 + "x",
+    ],
+)
+async def test_a_line_of_blanks_takes_milliseconds(
+    builtin: Gateway, message: str
+) -> None:
+    began = time.perf_counter()
+
+    await ask(builtin, "builtin", messages=[user(message)], tools=[ADD, CODE])
+
+    assert time.perf_counter() - began < 1  # minutes, were it quadratic
 
 
 async def test_what_code_printed_drew_and_wrote_is_told(builtin: Gateway) -> None:

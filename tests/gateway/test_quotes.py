@@ -1,5 +1,7 @@
 """Which sentences are quoted, and that they stand as they stood."""
 
+import time
+
 from runtime.gateway.quotes import NOTHING_FITS, quote
 
 HANDBOOK = """【4:0†handbook.pdf】
@@ -96,3 +98,22 @@ def test_a_text_like_a_marker_inside_a_line_is_no_marker() -> None:
     found = "【1:0†a】\nSee 【9:9†fake】 for the warranty terms. Bye."
 
     assert quote("warranty terms", found).endswith("【1:0†a】")
+
+
+def test_abbreviations_without_end_take_milliseconds() -> None:
+    found = "【1:0†a】\n" + "Dr. " * 20_000 + "Warranty."
+    began = time.perf_counter()
+
+    quote("warranty", found)
+
+    assert time.perf_counter() - began < 2  # half a minute, were it quadratic
+
+
+def test_a_question_as_long_as_a_book_takes_milliseconds() -> None:
+    found = "【1:0†a】\n" + "The office opens at nine. " * 8_000
+    question = "When does the office open? " + " ".join(map(str, range(30_000)))
+    began = time.perf_counter()
+
+    quote(question, found)
+
+    assert time.perf_counter() - began < 2  # a quarter of a minute, word by word
