@@ -816,6 +816,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("thread_pk", "seq", name="uq_items_thread_pk_seq"),
     )
     op.create_index("ix_items_run_pk", "items", ["run_pk"], unique=False)
+    op.create_index("ix_items_step_pk", "items", ["step_pk"], unique=False)
     op.create_index(
         "uq_items_call_id",
         "items",

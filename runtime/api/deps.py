@@ -7,9 +7,7 @@ from fastapi import Depends, Query, Request
 
 from runtime import db
 from runtime.db.paging import Cursor
-from runtime.errors import Unauthenticated
 from runtime.projects.models import Project
-from runtime.projects.service import authenticate
 from runtime.resources import Resources
 from runtime.vector_stores.models import StoreFileStatus
 from runtime.wire.paging import (
@@ -51,25 +49,10 @@ async def _transaction(resources: ResourcesDep) -> AsyncIterator[db.Session]:
 Session = Annotated[db.Session, Depends(_transaction, scope="function")]
 
 
-async def bearer_secret(request: Request) -> str:
-    """The key that came with a request.
-
-    Raises:
-        Unauthenticated: none did.
-    """
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
-        raise Unauthenticated(
-            "You didn't provide an API key. Send it in an Authorization header: "
-            "'Authorization: Bearer YOUR_KEY'."
-        )
-    return secret.strip()
-
-
-async def _current_project(
-    session: Session, secret: Annotated[str, Depends(bearer_secret)]
-) -> Project:
-    return await authenticate(session, secret)
+async def _current_project(request: Request) -> Project:
+    # Found by the gate, before anything of the body was read.
+    project: Project = request.state.project
+    return project
 
 
 CurrentProject = Annotated[Project, Depends(_current_project)]

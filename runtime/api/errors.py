@@ -1,6 +1,7 @@
 """Exceptions → OpenAI's envelope: the only place that knows both."""
 
-import structlog
+from collections.abc import Mapping
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -17,20 +18,20 @@ from runtime.errors import (
 from runtime.wire.errors import Error, ErrorResponse
 from runtime.wire.refusals import explain
 
-log = structlog.get_logger()
-
 # What FastAPI says of any failure but bad syntax.
 _UNREADABLE = "There was an error parsing the body"
 
 
-def render_error(error: ApiError) -> JSONResponse:
+def render_error(
+    error: ApiError, more_headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     """The response that says what went wrong."""
     envelope = ErrorResponse(
         error=Error(
             message=error.message, type=error.type, param=error.param, code=error.code
         )
     )
-    headers = {}
+    headers = dict(more_headers or {})
     if error.retry_after_seconds is not None:
         headers["retry-after"] = str(max(1, round(error.retry_after_seconds)))
     if error.status == 401:
@@ -43,7 +44,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ApiError, _on_api_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(Exception, _on_surprise)
 
 
 async def _on_api_error(request: Request, error: Exception) -> JSONResponse:
@@ -81,7 +81,8 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
         return render_error(
             MethodNotAllowed(
                 f"Not allowed to {request.method} on {request.url.path[:200]}."
-            )
+            ),
+            error.headers,
         )
     if error.status_code == 413:
         return render_error(TooLarge(detail))
@@ -91,12 +92,3 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
             "or holds a number that is too large."
         )
     return render_error(InvalidRequest(detail))
-
-
-async def _on_surprise(request: Request, error: Exception) -> JSONResponse:
-    log.error("request failed", path=request.url.path, exc_info=error)
-    return render_error(
-        ApiError(
-            "The server had an error while processing your request. Sorry about that!"
-        )
-    )

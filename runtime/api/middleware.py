@@ -9,19 +9,27 @@ import time
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime.api.errors import render_error
 from runtime.errors import ApiError, TooLarge, Unauthenticated
 from runtime.ids import new_id
 from runtime.observability.metrics import HTTP_REQUESTS, HTTP_SECONDS
+from runtime.projects.models import Project
+from runtime.projects.service import authenticate
+from runtime.resources import Resources
 from runtime.wire.uploads import MAX_PART_BYTES
 
+log = structlog.get_logger()
+
+_SORRY = "The server had an error while processing your request. Sorry about that!"
 _MEGABYTE = 1024 * 1024
 _LARGEST_JSON_BYTES = 32 * _MEGABYTE
 # What a multipart body holds beside the file itself.
 _FORM_BYTES = _MEGABYTE
 # A part of an upload has a limit of its own, whatever a whole file's may be.
+_FILES = "/v1/files"
 _PARTS = re.compile(r"/v1/uploads/[^/]+/parts")
 _METHODS = frozenset({"GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH"})
 
@@ -40,8 +48,12 @@ class Envelope:
         request_id = new_id("req")
         structlog.contextvars.bind_contextvars(request_id=request_id)
 
+        answered = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal answered
             if message["type"] == "http.response.start":
+                answered = True
                 headers = MutableHeaders(scope=message)
                 seconds = time.perf_counter() - started
                 headers["x-request-id"] = request_id
@@ -52,6 +64,15 @@ class Envelope:
 
         try:
             await self._app(scope, receive, send_with_headers)
+        except ClientDisconnect:
+            log.info("caller hung up", path=scope["path"])
+        except Exception:
+            # Here and not in a handler of FastAPI's, which stands outside of us: the
+            # line and the answer would have no id.
+            log.exception("request failed", path=scope["path"])
+            if answered:
+                raise
+            await render_error(ApiError(_SORRY))(scope, receive, send_with_headers)
         finally:
             structlog.contextvars.unbind_contextvars("request_id")
 
@@ -65,9 +86,10 @@ def _count(scope: Scope, status: int, seconds: float) -> None:
 
 
 class Gate:
-    """Turns away what has no key or too many bytes before anything reads the body.
+    """Turns away who has no good key, and what has too many bytes, before the body is read.
 
-    Bytes are counted as they come, so a chunked body meets the limit too.
+    The project that the key opens is put into the request's state. Bytes are counted as
+    they come, so a chunked body meets the limit too.
     """
 
     def __init__(self, app: ASGIApp, max_file_bytes: int) -> None:
@@ -79,10 +101,11 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        limit = self._limit(scope, headers)
+        limit = self._limit(scope)
         try:
-            _check_key_is_there(headers)
+            secret = _secret(headers)
             _check_length(headers, limit)
+            scope.setdefault("state", {})["project"] = await _project(scope, secret)
         except ApiError as error:
             await render_error(error)(scope, receive, send)
             return
@@ -113,20 +136,30 @@ class Gate:
         if overflown and not answered:
             await render_error(_too_large(limit))(scope, receive, send)
 
-    def _limit(self, scope: Scope, headers: Headers) -> int:
-        if headers.get("content-type", "").startswith("multipart/"):
-            is_part = _PARTS.fullmatch(scope["path"])
-            largest = MAX_PART_BYTES if is_part else self._max_file_bytes
-            return largest + _FORM_BYTES
+    def _limit(self, scope: Scope) -> int:
+        # By the address: whatever a caller says its body is, others read it whole.
+        if scope["path"] == _FILES:
+            return self._max_file_bytes + _FORM_BYTES
+        if _PARTS.fullmatch(scope["path"]):
+            return MAX_PART_BYTES + _FORM_BYTES
         return _LARGEST_JSON_BYTES
 
 
-def _check_key_is_there(headers: Headers) -> None:
-    if not headers.get("authorization", "").lower().startswith("bearer "):
+def _secret(headers: Headers) -> str:
+    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
         raise Unauthenticated(
             "You didn't provide an API key. Send it in an Authorization header: "
             "'Authorization: Bearer YOUR_KEY'."
         )
+    return secret.strip()
+
+
+async def _project(scope: Scope, secret: str) -> Project:
+    # A transaction of its own: a route that waits for a model holds no connection.
+    resources: Resources = scope["app"].state.resources
+    async with resources.db.transaction() as session:
+        return await authenticate(session, secret)
 
 
 def _check_length(headers: Headers, limit: int) -> None:

@@ -22,6 +22,7 @@ from runtime.wire.events import DONE
 
 # After so long a silence the row is asked what has become of the run.
 _SILENCE_SECONDS = 1.0
+_LONGEST_SILENCE_SECONDS = 4.0
 # Proxies cut a connection that says nothing for long.
 _KEEP_ALIVE_SECONDS = 15.0
 
@@ -51,7 +52,7 @@ def stream_run(
             may be so quick that Redis takes its events and refuses these.
     """
     after = first[-1].number if first else after
-    from_turn = run.turn if first or after else 0
+    from_turn = run.turn if first else 0
     place = _Place(after, from_turn, caught_up_at=run.event_seq)
     return StreamingResponse(
         _frames(db, bus, run, place, first),
@@ -100,18 +101,18 @@ async def _followed(
     db: Database, bus: Bus, run: Run, place: _Place
 ) -> AsyncIterator[Event | None]:
     """The events of a run to its end or next pause; None after a long silence."""
-    silent_seconds = 0.0
+    silent_seconds, patience = 0.0, _SILENCE_SECONDS
     async with bus.follow(stream_of(run), place.number) as follower:
         while True:
             end = None
-            event = await follower.next(_SILENCE_SECONDS)
+            event = await follower.next(patience)
             if event is None:
                 end = await _end_by_rows(db, run, place)
                 if end is not None:
                     # The bell may have been on its way all the same.
                     event = await follower.next(_SILENCE_SECONDS)
             if event is not None:
-                silent_seconds = 0.0
+                silent_seconds, patience = 0.0, _SILENCE_SECONDS
                 place.pass_by(event)
                 yield event
                 if event.name in CLOSING and not place.is_past(event):
@@ -121,7 +122,9 @@ async def _followed(
                     yield event
                 return
             else:
-                silent_seconds += _SILENCE_SECONDS
+                silent_seconds += patience
+                # A slow model is no reason to ask a thousand rows every second.
+                patience = min(2 * patience, _LONGEST_SILENCE_SECONDS)
                 if silent_seconds >= _KEEP_ALIVE_SECONDS:
                     silent_seconds = 0.0
                     yield None

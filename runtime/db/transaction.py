@@ -16,8 +16,12 @@ log = structlog.get_logger()
 
 Delivery = Callable[[list[Any]], Awaitable[None]]
 
-_STATEMENT_TIMEOUT_MS = 15_000
-_LOCK_TIMEOUT_MS = 10_000
+_TIMEOUTS_MS = {
+    "statement_timeout": 15_000,
+    "lock_timeout": 10_000,
+    # A process that hangs must not hold its locks: others wait for these rows.
+    "idle_in_transaction_session_timeout": 10_000,
+}
 _CONNECT_TIMEOUT_SECONDS = 5
 _POOL_WAIT_SECONDS = 10
 
@@ -69,13 +73,15 @@ class Database:
             max_overflow: connections more, while there is need.
             deliver: sends an outbox after its commit; may fail, which is logged.
         """
-        options = f"-c statement_timeout={_STATEMENT_TIMEOUT_MS} -c lock_timeout={_LOCK_TIMEOUT_MS}"
+        options = " ".join(f"-c {name}={value}" for name, value in _TIMEOUTS_MS.items())
         self._engine = create_async_engine(
             url,
             pool_size=pool_size,
             max_overflow=max_overflow,
             pool_timeout=_POOL_WAIT_SECONDS,
             pool_pre_ping=True,
+            # Parameters are people's messages and files: they do not go into logs.
+            hide_parameters=True,
             connect_args={
                 "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
                 "options": options,

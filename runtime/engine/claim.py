@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import func, select, text, update
+from sqlalchemy import and_, func, select, text, update
 
 from runtime.db.transaction import Database, Session
 from runtime.events.announce import announce
@@ -143,15 +143,17 @@ _CHOOSE = text(
                 ORDER BY r.project_id LIMIT 1)
         FROM waiting w WHERE w.project_id IS NOT NULL
     ),
+    in_flight AS (
+        SELECT project_id, count(*) AS runs FROM runs
+        WHERE status IN ('in_progress', 'cancelling')
+          AND lease_expires_at > clock_timestamp()
+        GROUP BY project_id
+    ),
     -- Who has the fewest runs in flight goes first, however many it has queued.
     fair AS (
-        SELECT w.project_id,
-               (SELECT count(*) FROM runs r
-                WHERE r.status IN ('in_progress', 'cancelling')
-                  AND r.project_id = w.project_id
-                  AND r.lease_expires_at > clock_timestamp()) AS in_flight
-        FROM waiting w WHERE w.project_id IS NOT NULL
-        ORDER BY in_flight, random()
+        SELECT w.project_id FROM waiting w LEFT JOIN in_flight f USING (project_id)
+        WHERE w.project_id IS NOT NULL
+        ORDER BY coalesce(f.runs, 0), random()
     ),
     next AS (
         SELECT r.pk FROM fair CROSS JOIN LATERAL (
@@ -205,6 +207,8 @@ class Claims:
                 rendered = render_run(run).model_dump(mode="json")
                 announce(session, run, "thread.run.in_progress", rendered)
         claim = Claim(run, is_takeover=is_takeover, claimed_at=now)
+        if former := self._live.get(run.pk):
+            former.interrupt(Interruption.LOST)  # ours, and given up for dead
         self._live[run.pk] = claim
         self._idle.clear()
         return claim
@@ -217,21 +221,27 @@ class Claims:
             self._idle.set()
 
     async def extend(self) -> None:
-        """The heartbeat: extend every lease in one statement, and learn what changed."""
+        """The heartbeat: extend all leases in one statement, and learn what changed."""
         if not self._live:
             return
         asked = dict(self._live)
+        ours = and_(
+            Run.pk.in_(asked),
+            Run.lease_owner == self.owner,
+            Run.status.in_((RunStatus.IN_PROGRESS, RunStatus.CANCELLING)),
+        )
+        # A row that somebody has locked is passed by: it must not hold up the others.
+        free = select(Run.pk).where(ours).with_for_update(skip_locked=True)
         async with self._db.transaction() as session:
-            rows = await session.execute(
+            await session.execute(
                 update(Run)
-                .where(
-                    Run.pk.in_(asked),
-                    Run.lease_owner == self.owner,
-                    Run.status.in_((RunStatus.IN_PROGRESS, RunStatus.CANCELLING)),
-                )
+                .where(Run.pk.in_(free.scalar_subquery()))
                 .values(lease_expires_at=func.clock_timestamp() + self._lease)
-                .returning(Run.pk, Run.attempt, Run.status)
                 .execution_options(synchronize_session=False)
+            )
+            # Read without a lock, the passed by too: they are ours still.
+            rows = await session.execute(
+                select(Run.pk, Run.attempt, Run.status).where(ours)
             )
             held = {pk: (attempt, status) for pk, attempt, status in rows}
         for pk, claim in asked.items():
@@ -241,11 +251,10 @@ class Claims:
             elif status is RunStatus.CANCELLING:
                 claim.interrupt(Interruption.CANCELLED)
 
-    def cancel(self, run_id: str) -> None:
+    def cancel(self, run_pk: int) -> None:
         """A bell rang for this run: if it is ours, stop it."""
-        for claim in self._live.values():
-            if claim.run.id == run_id:
-                claim.interrupt(Interruption.CANCELLED)
+        if claim := self._live.get(run_pk):
+            claim.interrupt(Interruption.CANCELLED)
 
     def interrupt_all(self, why: Interruption) -> None:
         """Stop everything, as when the process is told to end."""

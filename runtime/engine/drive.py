@@ -43,6 +43,7 @@ log = structlog.get_logger()
 
 # A turn whose answer broke off is taken again this often before its run fails.
 _TAKES = 3
+_LET_GO_SECONDS = 10
 
 
 async def drive_waiting(engine: Engine) -> None:
@@ -72,7 +73,9 @@ async def carry(engine: Engine, claim: Claim) -> None:
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
             work.cancel()
-            await asyncio.wait({work})
+            # Whatever does not let go in time is left behind: it can write nothing, for
+            # the claim is gone once the run is settled.
+            await asyncio.wait({work}, timeout=_LET_GO_SECONDS)
             await drive.settle(claim.interruption.result())
         else:
             await drive.conclude(work)
@@ -130,6 +133,7 @@ class Drive:
                     run=self._claim.run,
                     item=item,
                     step_id=step_id,
+                    claim=self._claim,
                 )
                 # Twice does no harm: an output is stored once, and the sandbox answers
                 # a call it knows from its journal.

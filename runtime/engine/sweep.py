@@ -1,38 +1,34 @@
 """The sweeper: rows that nobody came for, looked for every few seconds.
 
-It runs in every worker process and one of them wins each tick. It ends what has to end
+It runs in every worker process, and one of them wins each tick. It ends what has to end
 (expired runs, cancels whose worker died, runs that lost too many workers) and rings
 again for what waits: a nudge may have been lost with Redis.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, and_, func, or_, select, text
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from runtime import jobs
-from runtime.db.transaction import Database, Session
+from runtime.db.transaction import Database, DatabaseAway, Session
 from runtime.engine.claim import beyond_lost
 from runtime.runs.ending import end_run
+from runtime.runs.lifecycle import LIVE
 from runtime.runs.models import Container, Run, RunStatus
 from runtime.threads.models import Thread
+from sandbox import SandboxError
 
 log = structlog.get_logger()
 
-# Any number, the same for all.
-_LOCK_KEY = 7_240_519
 _BATCH = 100
-# Enough nudges to fill a worker; whoever takes one goes on until nothing waits.
-_MOST_NUDGES = 50
 
-_LIVE = (
-    RunStatus.QUEUED,
-    RunStatus.IN_PROGRESS,
-    RunStatus.REQUIRES_ACTION,
-    RunStatus.CANCELLING,
-)
+# A worker ends its own runs when they expire. One that still has not, so long after,
+# hangs somewhere: its lease protects it no more.
+_LATE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +40,28 @@ class _Ending:
     error: tuple[str, str] | None = None
 
 
-async def sweep(db: Database, *, max_attempts: int) -> None:
+async def sweep(db: Database, *, max_attempts: int, most_nudges: int) -> None:
     """One tick: end what has to end, ring for what waits.
+
+    Two at once do no harm, since each row is locked when it is ended.
+
+    Args:
+        max_attempts: workers that a run may cost.
+        most_nudges: how many may be sent, with those that lie there already.
 
     Raises:
         DatabaseAway: try again at the next tick.
     """
-    if not await _won(db):
-        return
     for ending in _endings(max_attempts):
         for pk in await _pks(db, select(Run.pk).where(ending.which)):
-            await _end(db, pk, ending)
-    await _ring(db)
-
-
-async def _won(db: Database) -> bool:
-    async with db.transaction() as session:
-        # The lock lasts for this transaction only: it keeps two sweepers from starting
-        # at one moment. Two at once do no harm, since each row is locked when it is
-        # ended; they would only do the work twice.
-        won = await session.scalar(
-            text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK_KEY}
-        )
-    return bool(won)
+            try:
+                await _end(db, pk, ending)
+            except DatabaseAway:
+                raise
+            except Exception:
+                # One row that cannot be ended must not keep the others waiting.
+                log.exception("run not ended", run_pk=pk)
+    await _ring(db, most_nudges)
 
 
 def _endings(max_attempts: int) -> list[_Ending]:
@@ -78,7 +73,10 @@ def _endings(max_attempts: int) -> list[_Ending]:
     )
     return [
         _Ending(
-            and_(Run.status.in_(_LIVE), Run.expires_at < now, unheld),
+            and_(
+                Run.status.in_(LIVE),
+                or_(and_(Run.expires_at < now, unheld), Run.expires_at < now - _LATE),
+            ),
             RunStatus.EXPIRED,
         ),
         _Ending(and_(Run.status == RunStatus.CANCELLING, unheld), RunStatus.CANCELLED),
@@ -121,13 +119,13 @@ async def _end(db: Database, pk: int, ending: _Ending) -> None:
         await end_run(session, run, ending.to, now, error=ending.error)
 
 
-async def _ring(db: Database) -> None:
+async def _ring(db: Database, most: int) -> None:
     async with db.transaction() as session:
-        for _ in range(await _waiting_runs(session)):
+        for _ in range(await _waiting_runs(session, most)):
             jobs.enqueue(session, jobs.DRIVE_RUNS)
 
 
-async def _waiting_runs(session: Session) -> int:
+async def _waiting_runs(session: Session, most: int) -> int:
     now = func.clock_timestamp()
     some = (
         select(Run.pk)
@@ -137,7 +135,7 @@ async def _waiting_runs(session: Session) -> int:
                 and_(Run.status == RunStatus.IN_PROGRESS, Run.lease_expires_at < now),
             )
         )
-        .limit(_MOST_NUDGES)
+        .limit(most)
     )
     return await session.scalar(select(func.count()).select_from(some.subquery())) or 0
 
@@ -155,7 +153,11 @@ async def end_orphaned_containers(
     async with db.transaction() as session:
         orphans = list(await session.scalars(query))
     for orphan in orphans:
-        await end(orphan.id)
+        try:
+            await end(orphan.id)
+        except SandboxError as error:
+            log.warning("container not ended", container=orphan.id, reason=str(error))
+            continue
         async with db.transaction() as session:
             row = await session.get_one(Container, orphan.pk)
             row.deleted_at = await session.database_now()

@@ -10,12 +10,14 @@ class Numbered(Protocol):
     """What counts its events: a run. Locked, or claimed, by whoever announces."""
 
     pk: Any
+    project_id: Any
+    id: Any
     event_seq: Any
 
 
 def stream_of(run: Numbered) -> str:
-    """The name of a run's stream."""
-    return f"assistants:run:{run.pk}"
+    """The name of a run's stream: by its id, which no other database gives out again."""
+    return f"assistants:run:{run.project_id}:{run.id}"
 
 
 def announce(session: Session, run: Numbered, name: str, data: dict[str, Any]) -> None:
@@ -34,6 +36,6 @@ def announced(session: Session) -> list[Event]:
     return [entry for entry in session.outbox if isinstance(entry, Event)]
 
 
-def ring_cancel(session: Session, run_id: str) -> None:
+def ring_cancel(session: Session, run_pk: int) -> None:
     """Tell the worker that holds a run to look up, once this transaction has committed."""
-    session.outbox.append(CancelBell(run_id))
+    session.outbox.append(CancelBell(run_pk))

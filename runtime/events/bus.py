@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from runtime.events.event import Event
 from runtime.events.follow import BLOCK_SECONDS, Follower, Reader, read_entry
@@ -22,6 +22,7 @@ from runtime.events.follow import BLOCK_SECONDS, Follower, Reader, read_entry
 log = structlog.get_logger()
 
 _CANCELS = "assistants:cancels"
+_WORKERS = "assistants:workers"
 _STREAM_LENGTH = 20_000
 _STREAM_SECONDS = 3600
 _TIMEOUT_SECONDS = 2.0
@@ -74,9 +75,7 @@ class Bus:
             for answer in await pipeline.execute(raise_on_error=False):
                 # A smaller number: a retry of what is there, or a worker given up for
                 # dead. Both are to be dropped.
-                if isinstance(answer, Exception) and not isinstance(
-                    answer, ResponseError
-                ):
+                if isinstance(answer, Exception) and "smaller" not in str(answer):
                     raise answer
 
     async def read(self, stream: str, after: int) -> list[Event]:
@@ -97,21 +96,21 @@ class Bus:
         finally:
             self._reader.leave(follower)
 
-    async def ring_cancel(self, run_id: str) -> None:
+    async def ring_cancel(self, run_pk: int) -> None:
         """Tell the worker that holds this run to look up. Its heartbeat is the guarantee."""
         async with self._if_there() as there:
             if there:
-                await self._redis.publish(_CANCELS, run_id)
+                await self._redis.publish(_CANCELS, str(run_pk))
 
-    async def cancels(self) -> AsyncIterator[str]:
-        """Ids of runs to be cancelled, as they are rung, for ever."""
+    async def cancels(self) -> AsyncIterator[int]:
+        """Keys (`pk`) of runs to be cancelled, as they are rung, for ever."""
         while True:
             try:
                 async with self._patient.pubsub() as pubsub:
                     await pubsub.subscribe(_CANCELS)
                     async for message in pubsub.listen():
                         if message["type"] == "message":
-                            yield message["data"].decode()
+                            yield int(message["data"])
             except (RedisError, OSError):
                 await asyncio.sleep(_RETRY_SECONDS)
 
@@ -126,19 +125,39 @@ class Bus:
         """Let it be known for `seconds` that this worker lives."""
         async with self._if_there() as there:
             if there:
-                await self._redis.set(
-                    f"assistants:worker:{worker}", 1, px=int(seconds * 1000)
-                )
+                now = time.time()
+                await self._redis.zadd(_WORKERS, {worker: now + seconds})
+                await self._redis.zremrangebyscore(_WORKERS, 0, now)
 
     async def workers(self) -> list[str]:
         """The workers that have been heard of lately."""
         async with self._if_there() as there:
             if there:
-                keys = [
-                    key async for key in self._redis.scan_iter("assistants:worker:*")
-                ]
-                return [key.decode().rpartition(":")[2] for key in keys]
+                names: Any = await self._redis.zrangebyscore(
+                    _WORKERS, time.time(), "+inf"
+                )
+                return [name.decode() for name in names]
         return []
+
+    async def is_first(self, what: str, seconds: float) -> bool:
+        """Whether nobody has asked this for so long: of many, one does the work.
+
+        When Redis is away everybody is first: the work is done twice rather than never.
+        """
+        async with self._if_there() as there:
+            if there:
+                key, pause_ms = f"assistants:turn:{what}", max(1, int(seconds * 900))
+                return bool(await self._redis.set(key, 1, nx=True, px=pause_ms))
+        return True
+
+    async def waiting_jobs(self, queue: str) -> int:
+        """How many nudges of this queue nobody has taken; 0 when Redis is away."""
+        async with self._if_there() as there:
+            if there:
+                # Celery's queue is a Redis list of that name.
+                length: Any = await self._redis.llen(queue)
+                return int(length)
+        return 0
 
     async def close(self) -> None:
         """Stop reading and close all connections."""

@@ -34,4 +34,4 @@ class Event:
 class CancelBell:
     """A word to whichever worker holds this run: look whether you should stop."""
 
-    run_id: str
+    run_pk: int

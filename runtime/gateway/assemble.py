@@ -61,6 +61,11 @@ class _Call:
         elif rest:
             yield ToolCallDelta(self.index, None, None, rest)
 
+    def announce(self) -> Iterator[ToolCallDelta]:
+        """Tell that this call was made, if that was not told."""
+        if not self.announced:
+            yield self._announce("")
+
     def _announce(self, arguments: str) -> ToolCallDelta:
         if not self.name:
             raise ModelFailed("The model called a tool without naming it.")
@@ -122,6 +127,10 @@ class Assembler:
         upstream_id = upstream_id if isinstance(upstream_id, str) else None
         call = self._call(piece.get("index"), upstream_id or None, name)
         self._characters += len(name) + len(arguments)
+        if arguments:
+            # Functions without parameters may never get any: those come before it.
+            for earlier in self._calls[: call.index]:
+                yield from earlier.announce()
         yield from call.add(name, arguments)
 
     def _call(self, key: object, upstream_id: str | None, name: str) -> _Call:

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from runtime import jobs
 from runtime.assistants.models import Assistant
 from runtime.assistants.service import get_assistant
+from runtime.assistants.tool_resources import settle_tool_resources
 from runtime.db.transaction import Session
 from runtime.errors import IllegalMove, RateLimited
 from runtime.events.announce import announce
@@ -43,8 +44,12 @@ async def create_run(
     *,
     limits: RunLimits,
     embedder: Embedder,
+    with_content: bool = False,
 ) -> Run:
     """Queue a run on a thread.
+
+    Args:
+        with_content: its streamed steps show what a file search found.
 
     Raises:
         NotFound: no such thread or assistant.
@@ -65,6 +70,8 @@ async def create_run(
         run.instructions = "\n\n".join(text for text in together if text)
     if body.reasoning_effort:
         run.request = {**run.request, "reasoning_effort": body.reasoning_effort}
+    if with_content:
+        run.request = {**run.request, "include": True}
     return _announce_new(session, run)
 
 
@@ -89,7 +96,9 @@ async def create_thread_and_run(
     run = await _queue(session, project, thread, assistant, body, limits)
     if body.tool_resources is not None:
         # Here they stand in for the assistant's, for this run alone.
-        chosen = body.tool_resources.model_dump()
+        chosen = await settle_tool_resources(
+            session, project, body.tool_resources, embedder=embedder
+        )
         run.tool_resources = {**run.tool_resources, **chosen}
     announce(
         session, run, "thread.created", render_thread(thread).model_dump(mode="json")

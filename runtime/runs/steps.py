@@ -78,5 +78,8 @@ async def complete_step(
         session,
         run,
         "thread.run.step.completed",
-        render_step(run, step, items).model_dump(mode="json"),
+        # createRun may ask that its stream shows what a search found.
+        render_step(
+            run, step, items, with_content=bool(run.request.get("include"))
+        ).model_dump(mode="json"),
     )

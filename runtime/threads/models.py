@@ -98,6 +98,7 @@ class Item(HasPk, Base):
             postgresql_where=text("type = 'message' AND status <> 'incomplete'"),
         ),
         Index("ix_items_run_pk", "run_pk"),
+        Index("ix_items_step_pk", "step_pk"),
     )
 
     project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"))

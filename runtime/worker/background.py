@@ -1,7 +1,6 @@
 """What a worker process does besides its jobs: beats, listens for cancels, sweeps."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -16,13 +15,13 @@ from runtime.files.uploads import expire_uploads
 from runtime.ingest.claim import fail_lost, waiting_count
 from runtime.ingest.pipeline import Ingest
 from runtime.vector_stores.removal import expire_files, expire_stores
-from sandbox import SandboxError
 
 log = structlog.get_logger()
 
 # Expired stores, files and uploads, bytes left behind: nobody waits for these.
 _TIDY_SECONDS = 30
-_MOST_NUDGES = 16
+# Whoever takes a nudge goes on until nothing waits, so these wake everybody.
+_MOST_NUDGES = 50
 
 
 def begin(engine: Engine, ingest: Ingest) -> list[asyncio.Task[None]]:
@@ -34,12 +33,18 @@ def begin(engine: Engine, ingest: Ingest) -> list[asyncio.Task[None]]:
         await engine.claims.extend()
 
     async def sweep_runs() -> None:
-        await sweep(engine.db, max_attempts=times.max_attempts)
+        if await engine.bus.is_first("sweep-runs", times.sweep_seconds):
+            room = _MOST_NUDGES - await engine.bus.waiting_jobs("runs")
+            await sweep(
+                engine.db, max_attempts=times.max_attempts, most_nudges=max(0, room)
+            )
 
     async def sweep_files() -> None:
+        if not await engine.bus.is_first("sweep-files", times.sweep_seconds):
+            return
         await fail_lost(ingest.db, max_attempts=ingest.max_attempts)
-        # Whoever takes a nudge goes on until nothing waits, so a few wake everybody.
-        waiting = min(await waiting_count(ingest.db), _MOST_NUDGES)
+        room = _MOST_NUDGES - await engine.bus.waiting_jobs("ingest")
+        waiting = min(await waiting_count(ingest.db), room)
         async with ingest.db.transaction() as session:
             for _ in range(waiting):
                 jobs.enqueue(session, jobs.INGEST_FILES)
@@ -54,8 +59,7 @@ def begin(engine: Engine, ingest: Ingest) -> list[asyncio.Task[None]]:
         await remove_bytes(ingest.db, ingest.storage)
         await remove_parts(ingest.db, ingest.storage)
         if engine.sandbox is not None:
-            with contextlib.suppress(SandboxError):
-                await end_orphaned_containers(engine.db, engine.sandbox.end)
+            await end_orphaned_containers(engine.db, engine.sandbox.end)
 
     return [
         asyncio.create_task(engine.gateway.warm()),
@@ -68,8 +72,8 @@ def begin(engine: Engine, ingest: Ingest) -> list[asyncio.Task[None]]:
 
 
 async def _hear_cancels(engine: Engine) -> None:
-    async for run_id in engine.bus.cancels():
-        engine.claims.cancel(run_id)
+    async for run_pk in engine.bus.cancels():
+        engine.claims.cancel(run_pk)
 
 
 async def _for_ever(work: Callable[[], Awaitable[None]], seconds: float) -> None:

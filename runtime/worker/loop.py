@@ -32,6 +32,7 @@ class Loop:
     def __init__(self) -> None:
         self._pid: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._watching: Future[None] | None = None
         self._lock = threading.Lock()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -45,6 +46,8 @@ class Loop:
     def stop(self) -> None:
         """Stop the loop, whatever is on it."""
         if self._loop is not None and self._pid == os.getpid():
+            if self._watching is not None:
+                self._watching.cancel()
             self._loop.call_soon_threadsafe(self._loop.stop)
 
     def _running(self) -> asyncio.AbstractEventLoop:
@@ -56,7 +59,7 @@ class Loop:
                     target=self._loop.run_forever, name="event-loop", daemon=True
                 )
                 thread.start()
-                asyncio.run_coroutine_threadsafe(_watch(), self._loop)
+                self._watching = asyncio.run_coroutine_threadsafe(_watch(), self._loop)
             return self._loop
 
 

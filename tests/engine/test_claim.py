@@ -115,6 +115,25 @@ async def test_a_heartbeat_extends_the_lease_and_learns_of_cancels(
     assert claim.interruption.result() is Interruption.CANCELLED
 
 
+async def test_a_row_that_somebody_has_locked_holds_up_no_other_lease(
+    quiet: Database, rows: Make
+) -> None:
+    locked, free = await queue(rows), await queue(rows)
+    claims = worker(quiet, "a", lease_seconds=30)
+    mine = [await taken(claims), await taken(claims)]
+    before = (await row_of(quiet, free)).lease_expires_at
+
+    async with quiet.transaction() as session:
+        await session.get_one(Run, locked.pk, with_for_update=True)
+        async with asyncio.timeout(5):
+            await claims.extend()
+
+    after = (await row_of(quiet, free)).lease_expires_at
+    assert before is not None and after is not None and after > before
+    # The one passed by is not taken for lost.
+    assert not any(claim.interruption.done() for claim in mine)
+
+
 async def test_a_step_learns_of_a_cancel_whose_bell_was_lost(
     quiet: Database, rows: Make
 ) -> None:

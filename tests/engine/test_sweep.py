@@ -46,7 +46,9 @@ async def test_the_sweeper_ends_what_has_to_end(quiet: Database, rows: Make) -> 
         lease_expires_at=now + timedelta(minutes=1),
     )
 
-    await asyncio.gather(*(sweep(quiet, max_attempts=3) for _ in range(3)))
+    await asyncio.gather(
+        *(sweep(quiet, max_attempts=3, most_nudges=50) for _ in range(3))
+    )
 
     ended = {
         name: await row_of(quiet, run)
@@ -79,7 +81,9 @@ async def test_each_end_by_the_sweeper_is_told_once(
         past = await session.database_now() - timedelta(seconds=1)
     run = await queue(rows, expires_at=past)
 
-    await asyncio.gather(*(sweep(quiet, max_attempts=3) for _ in range(5)))
+    await asyncio.gather(
+        *(sweep(quiet, max_attempts=3, most_nudges=50) for _ in range(5))
+    )
 
     told = [
         event.name
@@ -99,8 +103,27 @@ async def test_a_worker_given_up_for_dead_cannot_finish_a_swept_run(
         past = await session.database_now() - timedelta(seconds=1)
         row.lease_expires_at = row.expires_at = past
 
-    await sweep(quiet, max_attempts=3)
+    await sweep(quiet, max_attempts=3, most_nudges=50)
 
     with pytest.raises(ClaimLost):
         await Record(quiet, claim).complete(Turn(0))
     assert (await row_of(quiet, run)).status is RunStatus.EXPIRED
+
+
+async def test_a_run_long_past_its_time_ends_though_its_worker_still_beats(
+    quiet: Database, rows: Make
+) -> None:
+    async with quiet.transaction() as session:
+        now = await session.database_now()
+    held: dict[str, Any] = {
+        "status": RunStatus.IN_PROGRESS,
+        "lease_owner": "hangs",
+        "lease_expires_at": now + timedelta(minutes=1),
+    }
+    just_late = await queue(rows, expires_at=now - timedelta(seconds=5), **held)
+    too_late = await queue(rows, expires_at=now - timedelta(minutes=1), **held)
+
+    await sweep(quiet, max_attempts=3, most_nudges=50)
+
+    assert (await row_of(quiet, just_late)).status is RunStatus.IN_PROGRESS
+    assert (await row_of(quiet, too_late)).status is RunStatus.EXPIRED

@@ -86,19 +86,27 @@ async def test_silence_is_told_as_such(bus: Bus, stream: str) -> None:
 
 
 async def test_a_bell_reaches_who_listens(bus: Bus) -> None:
-    run_id = new_id("run")
+    run_pk = 7_240_521
 
     async def listen() -> None:
         async for rung in bus.cancels():
-            if rung == run_id:
+            if rung == run_pk:
                 return
 
     listening = asyncio.create_task(listen())
     async with asyncio.timeout(5):
         while not listening.done():
-            await bus.ring_cancel(run_id)
+            await bus.ring_cancel(run_pk)
             await asyncio.sleep(0.02)
     await listening
+
+
+async def test_of_many_who_ask_one_is_first(bus: Bus) -> None:
+    what = new_id("work")
+
+    asked = [await bus.is_first(what, 5) for _ in range(3)]
+
+    assert asked == [True, False, False]
 
 
 async def test_without_redis_nothing_is_raised_and_nothing_waits(stream: str) -> None:
@@ -107,9 +115,11 @@ async def test_without_redis_nothing_is_raised_and_nothing_waits(stream: str) ->
         async with asyncio.timeout(3):
             await bus.append(events(stream, 1))
             assert await bus.read(stream, 0) == []
-            await bus.ring_cancel("run_x")
+            await bus.ring_cancel(1)
             await bus.heartbeat("worker", 5)
             assert await bus.workers() == []
+            assert await bus.is_first("work", 5)
+            assert await bus.waiting_jobs("runs") == 0
             assert not await bus.ping()
             async with bus.follow(stream, 0) as follower:
                 assert await follower.next(0.1) is None

@@ -29,6 +29,22 @@ async def test_parallel_tool_calls_keep_their_ids_and_arguments(
     assert reason(deltas) == "tool_calls"
 
 
+async def test_a_call_without_arguments_comes_before_a_later_one_with_some(
+    upstream: Upstream, gateway: Gateway
+) -> None:
+    model = upstream.script(
+        streams(
+            call_piece(index=0, id="x", function={"name": "now", "arguments": ""}),
+            call_piece(index=1, id="y", function={"name": "add", "arguments": "{}"}),
+            chunk("tool_calls"),
+        )
+    )
+
+    made = calls(await ask(gateway, model, tools=TOOLS))
+
+    assert made == [("x", "now", ""), ("y", "add", "{}")]
+
+
 async def test_missing_and_repeated_call_ids_are_replaced(
     upstream: Upstream, gateway: Gateway
 ) -> None:

@@ -8,14 +8,13 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
 
-from runtime.api.authorized import Authorized
 from runtime.api.deps import ResourcesDep
 from runtime.errors import ApiError
 from runtime.gateway import chat_completion, chat_completion_stream
 from runtime.wire.chat import CreateChatCompletionRequest
 from runtime.wire.errors import Error, ErrorResponse
 
-router = APIRouter(tags=["chat"], dependencies=[Authorized])
+router = APIRouter(tags=["chat"])
 
 
 @router.post("/chat/completions")

@@ -3,12 +3,11 @@
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from runtime.api.authorized import Authorized
 from runtime.api.deps import ResourcesDep
 from runtime.gateway import create_embeddings
 from runtime.wire.embeddings import CreateEmbeddingRequest
 
-router = APIRouter(tags=["embeddings"], dependencies=[Authorized])
+router = APIRouter(tags=["embeddings"])
 
 
 @router.post("/embeddings")

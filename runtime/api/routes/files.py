@@ -8,7 +8,6 @@ from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 
-from runtime.api.authorized import Caller
 from runtime.api.deps import (
     CurrentProject,
     FilesCursor,
@@ -38,7 +37,7 @@ _MAX_FIELDS = 20
 
 @router.post("/files")
 async def create_file(
-    request: Request, project: Caller, resources: ResourcesDep
+    request: Request, project: CurrentProject, resources: ResourcesDep
 ) -> OpenAIFile:
     """Upload a file, as `multipart/form-data`."""
     check_is_form(request)
@@ -83,7 +82,7 @@ async def retrieve_file(
 
 @router.get("/files/{file_id}/content")
 async def download_file(
-    file_id: str, project: Caller, resources: ResourcesDep
+    file_id: str, project: CurrentProject, resources: ResourcesDep
 ) -> StreamingResponse:
     """A file's bytes as they came, whatever its purpose (OpenAI's refuses some)."""
     async with resources.db.transaction() as session:

@@ -82,6 +82,7 @@ async def create_run(
         body,
         limits=_limits(resources),
         embedder=resources.gateway.embedder,
+        with_content=bool(include),
     )
     if body.stream:
         return stream_run(resources.db, resources.bus, run, first=announced(session))

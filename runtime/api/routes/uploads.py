@@ -5,7 +5,6 @@ import contextlib
 from fastapi import APIRouter, BackgroundTasks, Request
 from starlette.datastructures import FormData
 
-from runtime.api.authorized import Caller
 from runtime.api.deps import CurrentProject, ResourcesDep, Session
 from runtime.api.forms import blocks_of, check_is_form, sent_file
 from runtime.errors import ApiError
@@ -49,7 +48,7 @@ async def create_upload(
 
 @router.post("/uploads/{upload_id}/parts")
 async def add_upload_part(
-    upload_id: str, request: Request, project: Caller, resources: ResourcesDep
+    upload_id: str, request: Request, project: CurrentProject, resources: ResourcesDep
 ) -> UploadPart:
     """Add a part of up to 64 MB, as `data` of a `multipart/form-data`."""
     check_is_form(request)
@@ -66,7 +65,7 @@ async def add_upload_part(
 async def complete_upload(
     upload_id: str,
     body: CompleteUploadRequest,
-    project: Caller,
+    project: CurrentProject,
     resources: ResourcesDep,
     after: BackgroundTasks,
 ) -> Upload:

@@ -3,7 +3,6 @@
 from fastapi import APIRouter, Response
 
 from runtime import db
-from runtime.api.authorized import Caller
 from runtime.api.deps import (
     CurrentProject,
     ListCursor,
@@ -193,7 +192,7 @@ async def read_store_file(
 async def search_store(
     vector_store_id: str,
     body: VectorStoreSearchRequest,
-    project: Caller,
+    project: CurrentProject,
     resources: ResourcesDep,
 ) -> VectorStoreSearchResultsPage:
     """Find the chunks that answer a question best."""

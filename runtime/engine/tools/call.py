@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.engine.claim import Claim, Interruption
 from runtime.engine.engine import Engine
 from runtime.engine.record import Record
 from runtime.engine.voice import Voice
 from runtime.projects.models import Project
 from runtime.runs.models import Run
 from runtime.threads.models import Item
+
+_ENDS = (Interruption.CANCELLED, Interruption.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,15 @@ class Call:
     run: Run
     item: Item
     step_id: str
+    claim: Claim
+
+    def run_is_over(self) -> bool:
+        """Whether the run was cancelled or has expired.
+
+        A worker that stops, or was given up for dead, leaves the call to its successor.
+        """
+        why = self.claim.interruption
+        return why.done() and why.result() in _ENDS
 
     @property
     def project(self) -> Project:

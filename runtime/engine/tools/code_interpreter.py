@@ -6,6 +6,7 @@ never got it and runs it now; another container cannot know, and then nothing is
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ from runtime.runs.models import Run
 from sandbox import Outcome, SandboxClient, SandboxError, SessionLost
 
 _PURPOSE = "assistants_output"
+_INTERRUPT_SECONDS = 5
 _OFF = (
     "code_interpreter is switched off on this server (ASSISTANTS_SANDBOX=off); "
     "no code was run."
@@ -79,11 +81,18 @@ async def _run(call: Call, sandbox: SandboxClient, code: str) -> None:
             timeout_seconds=call.engine.times.code_seconds,
         )
     except asyncio.CancelledError:
-        # Whoever stopped the run does not want its code to go on.
-        await asyncio.shield(sandbox.interrupt(container_id, call.call_id))
+        if call.run_is_over():
+            await _interrupt(sandbox, container_id, call.call_id)
         raise
     kept = await _keep(call, sandbox, desk, state.epoch, outcome)
     await _answer(call, desk, state.epoch, outcome, kept)
+
+
+async def _interrupt(sandbox: SandboxClient, container_id: str, call_id: str) -> None:
+    """Stop code that nobody waits for any more; a container's own limit is behind it."""
+    with contextlib.suppress(SandboxError, TimeoutError):
+        async with asyncio.timeout(_INTERRUPT_SECONDS):
+            await sandbox.interrupt(container_id, call_id)
 
 
 async def _put_files(

@@ -84,7 +84,7 @@ async def note_files(
     Args:
         files: `held` and `written`, name → file id, to be added.
     """
-    row = await session.get_one(Container, container.pk)
+    row = await session.get_one(Container, container.pk, with_for_update=True)
     held = row.held if row.epoch == epoch else {}
     row.epoch = epoch
     row.held = {**held, **files.get("held", {})}
