@@ -7,17 +7,25 @@ in the working directory. The README lists each setting; a test keeps the two to
 
 import hashlib
 import os
+import re
 import tempfile
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+from urllib.parse import quote, urlsplit
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # A unix socket's address holds 107 bytes; "/.s.PGSQL.5432" and its lock file need some.
 _LONGEST_SOCKET_DIR = 85
 _CORES = os.cpu_count() or 1
+_SCHEMES = {
+    "database_url": ("postgresql", "postgres", "postgresql+psycopg"),
+    "redis_url": ("redis", "rediss", "unix"),
+    "storage_url": ("file", "s3"),
+    "sandbox_url": ("unix", "tcp"),
+}
 
 
 class Settings(BaseSettings):
@@ -164,16 +172,41 @@ class Settings(BaseSettings):
         "auto", description="`auto`: text on a terminal, JSON elsewhere"
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: Any, info: ValidationInfo) -> Any:
+        # docker-compose hands on an unset variable as an empty one.
+        if value == "" and info.field_name is not None:
+            return cls.model_fields[info.field_name].get_default()
+        return value
+
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
 
-    @field_validator("openai_base_url", "openai_api_key", "api_key", mode="after")
+    @field_validator("fallback_models")
     @classmethod
-    def _empty_is_unset(cls, value: str | None) -> str | None:
-        # docker-compose hands on an unset variable as an empty one.
-        return value or None
+    def _strip_names(cls, names: str) -> str:
+        return ",".join(filter(None, (name.strip() for name in names.split(","))))
+
+    @field_validator(*_SCHEMES)
+    @classmethod
+    def _well_formed(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url is not None and info.field_name is not None:
+            _check_url(url, _SCHEMES[info.field_name])
+        return url
+
+    @field_validator("heartbeat_seconds")
+    @classmethod
+    def _several_beats_a_lease(cls, seconds: float, info: ValidationInfo) -> float:
+        lease_seconds = info.data.get("lease_seconds")
+        if lease_seconds is not None and seconds >= lease_seconds:
+            raise ValueError(
+                f"{seconds:g} s must be less than ASSISTANTS_LEASE_SECONDS "
+                f"({lease_seconds:g} s), or every worker is given up for dead"
+            )
+        return seconds
 
     @cached_property
     def run_dir(self) -> Path:
@@ -182,18 +215,17 @@ class Settings(BaseSettings):
 
     @cached_property
     def sockets_dir(self) -> Path:
-        """Where embedded services listen: `run_dir`, or a short stand-in for a long path."""
-        if len(os.fsencode(self.run_dir)) <= _LONGEST_SOCKET_DIR:
+        """Where embedded services listen: `run_dir`, or a stand-in for an awkward path.
+
+        Awkward: too long, or with characters that a URL quotes and not all readers undo.
+        """
+        if _fits_socket_url(self.run_dir):
             return self.run_dir
         digest = hashlib.sha256(os.fsencode(self.run_dir)).hexdigest()[:16]
         name = f"assistants-{os.getuid()}-{digest}"
         short = Path(tempfile.gettempdir()) / name
-        # TMPDIR may be long, too; where it is, only the oldest of places is left.
-        return (
-            short
-            if len(os.fsencode(short)) <= _LONGEST_SOCKET_DIR
-            else Path("/tmp") / name
-        )
+        # TMPDIR may be awkward, too; where it is, only the oldest of places is left.
+        return short if _fits_socket_url(short) else Path("/tmp") / name
 
     @cached_property
     def postgres_socket_dir(self) -> Path:
@@ -229,7 +261,7 @@ class Settings(BaseSettings):
     @cached_property
     def effective_storage_url(self) -> str:
         """URL of the file store, local or given."""
-        return self.storage_url or f"file://{self.data_dir}/files"
+        return self.storage_url or f"file://{quote(str(self.data_dir))}/files"
 
     @cached_property
     def effective_sandbox_url(self) -> str:
@@ -240,3 +272,29 @@ class Settings(BaseSettings):
     def sandbox_token_file(self) -> Path:
         """Where the secret of an embedded sandbox manager is kept, mode 0600."""
         return self.data_dir / "sandbox.token"
+
+
+def _fits_socket_url(directory: Path) -> bool:
+    path = os.fsencode(directory)
+    return len(path) <= _LONGEST_SOCKET_DIR and quote(path) == os.fsdecode(path)
+
+
+def _check_url(url: str, schemes: tuple[str, ...]) -> None:
+    """Refuse what a driver would trip over, in words that hold nothing of the URL.
+
+    Drivers quote an address they cannot read, and with it the password.
+    """
+    if url.partition("://")[0] not in schemes or "://" not in url:
+        known = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise ValueError(f"it must begin with {known}")
+    try:
+        parts = urlsplit(url)
+        # Reading the port checks it.
+        is_readable = parts.netloc.count("@") <= 1 and parts.port != 0
+    except ValueError:
+        is_readable = False
+    if not is_readable or re.search("%(?![0-9A-Fa-f]{2})", url):
+        raise ValueError(
+            "it is no URL; write special characters of user and password as %XX "
+            "(@ is %40, : is %3A, / is %2F, # is %23, % is %25)"
+        )

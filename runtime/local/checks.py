@@ -152,10 +152,17 @@ def _select(settings: Settings, statement: str) -> tuple[Any, ...]:
             # The statements are the constants above.
             row = connection.execute(statement.encode()).fetchone()
     except psycopg.Error as error:
-        words = str(error).strip().splitlines()[0]
+        words = _words(error)
         raise Unwell(
             f"The database cannot be used: {words}",
             "Check ASSISTANTS_DATABASE_URL and that the server runs.",
         ) from None
     assert row is not None  # each statement gives exactly one row
     return row
+
+
+def _words(error: psycopg.Error) -> str:
+    if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
+        # libpq could not read the address, and quotes it with its password.
+        return "its address cannot be read."
+    return str(error).strip().splitlines()[0]

@@ -16,10 +16,14 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         faults = "; ".join(
-            f"{_variable(str(fault['loc'][0]))}: {fault['msg']}"
+            f"{_variable(str(fault['loc'][0]))}: {_words(fault['msg'])}"
             for fault in error.errors(include_input=False, include_url=False)
         )
         raise CannotStart(f"A setting is wrong: {faults}.") from None
+
+
+def _words(message: str) -> str:
+    return message.removeprefix("Value error, ")
 
 
 def _variable(field: str) -> str:

@@ -76,6 +76,9 @@ def test_wrong_use_is_status_two(tmp_path: Path) -> None:
     [
         ("ASSISTANTS_PORT", "high", "ASSISTANTS_PORT"),
         ("ASSISTANTS_DATABASE_URL", "postgresql://127.0.0.1:1/x", "cannot be reached"),
+        ("ASSISTANTS_DATABASE_URL", "garbage", "must begin with postgresql://"),
+        ("ASSISTANTS_REDIS_URL", "redis://u:s3c#ret@h/0", "is no URL"),
+        ("ASSISTANTS_HEARTBEAT_SECONDS", "15", "less than ASSISTANTS_LEASE_SECONDS"),
         ("ASSISTANTS_DATA_DIR", "/proc/nowhere", "Cannot write to the data directory"),
     ],
 )
@@ -153,6 +156,27 @@ def test_doctor_names_what_is_wrong_and_the_remedy(tmp_path: Path) -> None:
     assert failed == {"database", "upstream"}
     assert "ASSISTANTS_DATABASE_URL" in findings["database"]["remedy"]
     assert "OPENAI_BASE_URL" in findings["upstream"]["remedy"]
+
+
+@pytest.mark.parametrize("command", ["doctor", "projects list", "migrate", "up"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+asyncpg://u:s3cretpw@127.0.0.1/x",
+        "postgresql://u:s3cretpw%zz@127.0.0.1/x",
+        "postgresql://u:it@s3cretpw@127.0.0.1/x",
+        "postgresql://u:s3cretpw#x@127.0.0.1/x",
+    ],
+)
+def test_a_wrong_database_url_is_a_sentence_without_its_password(
+    tmp_path: Path, command: str, url: str
+) -> None:
+    done = _assistants(*command.split(), data_dir=tmp_path, ASSISTANTS_DATABASE_URL=url)
+
+    assert done.returncode == 1
+    assert "ASSISTANTS_DATABASE_URL: it " in done.stderr
+    said = done.stdout + done.stderr
+    assert "s3cretpw" not in said and "Traceback" not in said
 
 
 def test_doctor_is_content_with_a_fresh_machine(tmp_path: Path) -> None:
