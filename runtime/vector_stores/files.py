@@ -142,11 +142,13 @@ async def attach(
 async def _keep_or_remove(
     session: Session, store: VectorStore, wanted: Mapping[str, Attachment]
 ) -> dict[str, StoreFile]:
+    # Held, so that what is kept is still there when the caller says so.
     present = list(
         await session.scalars(
-            select(StoreFile).where(
-                StoreFile.store_pk == store.pk, StoreFile.file_id.in_(wanted)
-            )
+            select(StoreFile)
+            .where(StoreFile.store_pk == store.pk, StoreFile.file_id.in_(wanted))
+            .order_by(StoreFile.pk)
+            .with_for_update()
         )
     )
     kept = {
@@ -186,21 +188,30 @@ async def list_store_files(
 
 
 async def get_store_file(
-    session: Session, project: Project, store_id: str, file_id: str
+    session: Session,
+    project: Project,
+    store_id: str,
+    file_id: str,
+    *,
+    lock: bool = False,
 ) -> StoreFile:
     """A file of a store.
+
+    Args:
+        lock: keep it there, and unchanged, until this transaction ends.
 
     Raises:
         NotFound: this project has no such store, or no such file is in it.
     """
     store = await get_store(session, project, store_id)
-    row = await session.scalar(
-        select(StoreFile).where(
-            StoreFile.project_id == project.id,
-            StoreFile.store_pk == store.pk,
-            StoreFile.file_id == file_id,
-        )
+    query = select(StoreFile).where(
+        StoreFile.project_id == project.id,
+        StoreFile.store_pk == store.pk,
+        StoreFile.file_id == file_id,
     )
+    if lock:
+        query = query.with_for_update()
+    row = await session.scalar(query)
     if row is None:
         raise NotFound("file in this vector store", file_id)
     return row
@@ -219,7 +230,7 @@ async def modify_store_file(
     Raises:
         NotFound: this project has no such store, or no such file is in it.
     """
-    row = await get_store_file(session, project, store_id, file_id)
+    row = await get_store_file(session, project, store_id, file_id, lock=True)
     row.attributes = dict(attributes or {})
     await session.flush()
     return row
@@ -233,7 +244,7 @@ async def remove_store_file(
     Raises:
         NotFound: this project has no such store, or no such file is in it.
     """
-    row = await get_store_file(session, project, store_id, file_id)
+    row = await get_store_file(session, project, store_id, file_id, lock=True)
     await remove_store_files(session, StoreFile.pk == row.pk)
 
 

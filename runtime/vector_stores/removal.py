@@ -80,11 +80,12 @@ async def expire_files(session: Session, limit: int = 100) -> int:
     return len(pks)
 
 
-async def expire_stores(session: Session, limit: int = 10) -> int:
+async def expire_stores(session: Session, limit: int = 1) -> int:
     """Empty stores that were deleted or have expired, at most `limit`; how many.
 
     An expired store stays to be looked at, with the list of its files; what could be
-    searched is gone.
+    searched is gone. One at a time, and called until there is none: a large store takes
+    a while, and what is held of two is held in nobody's order.
     """
     stores = list(
         await session.scalars(
@@ -135,6 +136,7 @@ async def _bury(session: Session, file_pks: list[int]) -> None:
 
 
 async def _empty(session: Session, store: VectorStore) -> None:
+    await _lock_contents(session, store)
     await cancel_ingestion(session, StoreFile.store_pk == store.pk)
     for table in ("windows", "chunks"):
         await _delete_in_bites(session, table, store.pk)
@@ -148,6 +150,17 @@ async def _empty(session: Session, store: VectorStore) -> None:
         .where(VectorStore.pk == store.pk)
         .values(emptied_at=func.now())
     )
+
+
+async def _lock_contents(session: Session, store: VectorStore) -> None:
+    """Hold a store's files and statistics, before its chunks are touched."""
+    for query in (
+        select(StoreFile.pk)
+        .where(StoreFile.store_pk == store.pk)
+        .order_by(StoreFile.pk),
+        select(StoreStats.store_pk).where(StoreStats.store_pk == store.pk),
+    ):
+        await session.execute(query.with_for_update())
 
 
 async def _delete_in_bites(session: Session, table: str, store_pk: int) -> None:
