@@ -160,6 +160,11 @@ class Stack:
         self.wait_until("the sandbox manager listens", path.exists)
         return process
 
+    def sandbox_address(self) -> tuple[str, str]:
+        """Where the sandbox manager listens, and the secret it wants to see."""
+        settings = self._settings()
+        return settings.effective_sandbox_url, settings.sandbox_token_file.read_text()
+
     def write_sandbox_token(self) -> None:
         """Make the secret that workers show to the sandbox manager."""
         path = self._settings().sandbox_token_file

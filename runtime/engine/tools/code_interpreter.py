@@ -14,11 +14,11 @@ from typing import Any
 from runtime.db.transaction import Session
 from runtime.engine.tools.call import Call
 from runtime.engine.tools.containers import Desk, desk_of, note_files
-from runtime.errors import NotFound
+from runtime.errors import InvalidRequest, NotFound
 from runtime.files.models import File
 from runtime.files.service import open_content, store_file
 from runtime.runs.models import Run
-from sandbox import Outcome, SandboxClient, SandboxError, SessionLost
+from sandbox import FileRefused, Outcome, SandboxClient, SandboxError, SessionLost
 
 _PURPOSE = "assistants_output"
 _INTERRUPT_SECONDS = 5
@@ -35,10 +35,11 @@ _ANEW = "[The sandbox was started anew: variables are lost, files are put back.]
 
 @dataclass(slots=True)
 class _Kept:
-    """What came out of a call, as files of the project."""
+    """What came out of a call, as files of the project, and what did not, in words."""
 
     images: list[File] = field(default_factory=list)
     files: dict[str, File] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 async def run_code(call: Call) -> None:
@@ -71,7 +72,7 @@ async def _run(call: Call, sandbox: SandboxClient, code: str) -> None:
     first_time = await call.record.note_epoch(call.item, state.epoch)
     if not first_time and call.item.body["epoch"] != state.epoch:
         raise SessionLost("the code was sent to another container")
-    await _put_files(call, sandbox, desk, state.epoch)
+    notes = await _put_files(call, sandbox, desk, state.epoch)
     try:
         outcome = await sandbox.execute(
             container_id,
@@ -85,6 +86,7 @@ async def _run(call: Call, sandbox: SandboxClient, code: str) -> None:
             await _interrupt(sandbox, container_id, call.call_id)
         raise
     kept = await _keep(call, sandbox, desk, state.epoch, outcome)
+    kept.notes = notes + kept.notes
     await _answer(call, desk, state.epoch, outcome, kept)
 
 
@@ -97,10 +99,16 @@ async def _interrupt(sandbox: SandboxClient, container_id: str, call_id: str) ->
 
 async def _put_files(
     call: Call, sandbox: SandboxClient, desk: Desk, epoch: str
-) -> None:
+) -> list[str]:
+    """Put what the container lacks; in words, what could not be put.
+
+    One file that does not fit must not keep a thread from running code ever again.
+    """
     container = desk.container
     held = container.held if container.epoch == epoch else {}
-    put = {}
+    put, notes = {}, []
+    if container.epoch not in (None, epoch):
+        notes.append(_ANEW)
     for name, file in desk.files.items():
         if held.get(name) == file.id:
             continue
@@ -108,11 +116,15 @@ async def _put_files(
             content = await open_content(call.engine.storage, file)
         except NotFound:
             continue  # deleted meanwhile: the code will say that it is not there
-        await sandbox.put(container.id, epoch, name, content)
-        put[name] = file.id
+        try:
+            await sandbox.put(container.id, epoch, name, content)
+            put[name] = file.id
+        except FileRefused as error:
+            notes.append(f"[{name} could not be put into /mnt/data: {error}]")
     if put or container.epoch != epoch:
         async with call.engine.db.transaction() as session:
             await note_files(session, container, epoch, held=put)
+    return notes
 
 
 async def _keep(
@@ -123,7 +135,11 @@ async def _keep(
         kept.images.append(await _store(call, f"image-{number}.png", _once(image.data)))
     for produced in outcome.files:
         blocks = sandbox.read(desk.container.id, epoch, produced.name)
-        kept.files[produced.name] = await _store(call, produced.name, blocks)
+        try:
+            kept.files[produced.name] = await _store(call, produced.name, blocks)
+        except (SandboxError, InvalidRequest) as error:
+            # What the code printed and drew is not lost for one file.
+            kept.notes.append(f"[{produced.name} could not be kept: {error}]")
     return kept
 
 
@@ -145,9 +161,7 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
 async def _answer(
     call: Call, desk: Desk, epoch: str, outcome: Outcome, kept: _Kept
 ) -> None:
-    logs = outcome.logs
-    if desk.container.epoch not in (None, epoch):
-        logs = f"{_ANEW}\n{logs}"
+    logs = "\n".join([*kept.notes, outcome.logs] if outcome.logs else kept.notes)
     outputs: list[dict[str, Any]] = [{"type": "logs", "logs": logs}] if logs else []
     outputs += [
         {"type": "image", "image": {"file_id": file.id}} for file in kept.images
