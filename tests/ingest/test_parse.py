@@ -82,6 +82,7 @@ async def test_a_file_of_nothing_is_invalid(tmp_path: Path, data: bytes) -> None
         (making.PROGRAM, "a.pdf", "The file is named .pdf but is a Windows program."),
         (bytes(range(256)) * 9, "a.md", "The file holds binary data, not text."),
         (b"text\x00with NUL " * 50, "a.md", "The file holds binary data, not text."),
+        (b"\xef\xbb\xbf" + bytes(range(256)) * 9, "a.md", "binary data, not text."),
         (making.archive({"a": b"b"}), "a.docx", "is named .docx but is a zip archive."),
         (b"just words", "a.xlsx", "is named .xlsx but is no Excel workbook"),
         (b"just words", "a.pdf", "is named .pdf but is no PDF"),
@@ -100,6 +101,13 @@ async def test_words_that_look_like_a_signature_are_still_text(tmp_path: Path) -
     document = await parse(tmp_path, b"MZ is how RIFF files do not begin.", "a.txt")
 
     assert document.text.startswith("MZ is")
+
+
+@pytest.mark.parametrize("name", ["a.md", "a.html", "a.csv", "a"])
+async def test_a_text_may_speak_of_a_pdfs_signature(tmp_path: Path, name: str) -> None:
+    document = await parse(tmp_path, b"Each begins with `%PDF-1.7`.", name)
+
+    assert document.text.startswith("Each begins")
 
 
 @pytest.mark.parametrize(

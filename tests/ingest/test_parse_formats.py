@@ -34,8 +34,14 @@ async def test_a_word_hyphenated_by_the_layout_is_whole_again(tmp_path: Path) ->
     assert "internationalization" in document.text
 
 
-async def test_a_pdf_is_read_as_one_under_another_name(tmp_path: Path) -> None:
-    document = await parse(tmp_path, making.pdf("Hello."), "a.txt")
+@pytest.mark.parametrize(
+    ("before", "name"),
+    [(b"", "a.txt"), (b"\xef\xbb\xbf\n ", "a.txt"), (b"junk\n", "a.pdf")],
+)
+async def test_a_pdf_is_read_as_one_under_another_name_and_behind_junk(
+    tmp_path: Path, before: bytes, name: str
+) -> None:
+    document = await parse(tmp_path, before + making.pdf("Hello."), name)
 
     assert document.text.strip() == "Hello."
 

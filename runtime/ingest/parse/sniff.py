@@ -1,5 +1,6 @@
 """What a file really is, by its bytes, whatever its name says."""
 
+import codecs
 from pathlib import Path
 
 from runtime.ingest.parse.archive import open_archive
@@ -7,6 +8,7 @@ from runtime.ingest.parse.document import ParseFailed, invalid
 
 _HEAD_BYTES = 4096
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # old Office, and new Office encrypted
+_PDF = b"%PDF-"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 _OFFICE_PARTS = {
@@ -62,7 +64,7 @@ def actual_kind(path: Path, extension: str, expected: str) -> str:
         head = file.read(_HEAD_BYTES)
     if not head:
         raise invalid("The file is empty.")
-    if b"%PDF-" in head[:1024]:
+    if _is_pdf(head, expected):
         return "pdf"
     if head.startswith(_ZIP):
         return _office_kind(path, extension)
@@ -77,6 +79,13 @@ def actual_kind(path: Path, extension: str, expected: str) -> str:
             "damaged, or something else under a wrong name."
         )
     return expected
+
+
+def _is_pdf(head: bytes, expected: str) -> bool:
+    # A PDF may have junk before its mark; a text may speak of the mark.
+    if expected in _NAMES:
+        return _PDF in head[:1024]
+    return head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(_PDF)
 
 
 def _office_kind(path: Path, extension: str) -> str:

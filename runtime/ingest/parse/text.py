@@ -43,20 +43,23 @@ def load_text(path: Path, max_characters: int, declared: str | None = None) -> s
     if path.stat().st_size > max_characters * _MAX_BYTES_PER_CHARACTER:
         raise too_much_text(max_characters)
     data = path.read_bytes()
+    text = _decoded(data, declared)
+    sample = text[:_SAMPLE_BYTES]
+    controls = len(_CONTROLS.findall(sample))
+    if controls > _MAX_CONTROL_SHARE * max(len(sample), 100):
+        raise invalid("The file holds binary data, not text.")
+    return text
+
+
+def _decoded(data: bytes, declared: str | None) -> str:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding, "replace")
     for encoding in filter(None, (_utf16_without_mark(data), declared, "utf-8")):
         text = _strictly(data, encoding)
         if text is not None:
-            break
-    else:
-        text = _slightly_damaged(data) or _guessed(data)
-    sample = text[:_SAMPLE_BYTES]
-    controls = len(_CONTROLS.findall(sample))
-    if controls > _MAX_CONTROL_SHARE * max(len(sample), 100):
-        raise invalid("The file holds binary data, not text.")
-    return text
+            return text
+    return _slightly_damaged(data) or _guessed(data)
 
 
 def _strictly(data: bytes, encoding: str) -> str | None:
