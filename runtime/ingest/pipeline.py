@@ -25,7 +25,7 @@ from runtime.ingest.parse.document import Document, ParseLimits
 from runtime.ingest.parse.process import parse_file
 from runtime.ingest.twin import copy_twin, find_twin
 from runtime.ingest.verdict import IngestFailed, judge
-from runtime.ingest.write import write_index
+from runtime.ingest.write import place_on_pages, write_index
 from runtime.vector_stores.models import StoreFile, StoreFileStatus, VectorStore
 from runtime.vector_stores.service import set_dimensions
 from runtime.vector_stores.statistics import add_statistics
@@ -43,7 +43,7 @@ _WRITE_SECONDS = 120
 _LONGEST_WAIT_SECONDS = 600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Ingest:
     """What ingestion works with, and its limits.
 
@@ -54,6 +54,7 @@ class Ingest:
         parse_seconds: the longest that reading one file may take.
         backoff_seconds: before the second try; each further wait is three times the
             last, at most ten minutes.
+        stopping: set when the process is to end: no further file is begun.
     """
 
     db: Database
@@ -64,28 +65,33 @@ class Ingest:
     max_attempts: int = 5
     parse_seconds: float = 120
     backoff_seconds: float = 10
+    stopping: bool = False
 
 
 async def ingest_waiting(ingest: Ingest) -> int:
     """Make every waiting file searchable, one after the other; how many were claimed.
 
     Each ends `completed` or `failed`, or is put off to be tried again. Safe to run in
-    many processes at once.
+    many processes at once. Told to stop, it ends with the file at hand.
 
     Raises:
         DatabaseAway: nothing could be claimed.
     """
     await claims.fail_lost(ingest.db, max_attempts=ingest.max_attempts)
     count = 0
-    while claim := await claims.take(
+    while not ingest.stopping and (claim := await _take(ingest)):
+        await _ingest(ingest, claim)
+        count += 1
+    return count
+
+
+async def _take(ingest: Ingest) -> FileClaim | None:
+    return await claims.take(
         ingest.db,
         ingest.owner,
         lease_seconds=ingest.lease_seconds,
         max_attempts=ingest.max_attempts,
-    ):
-        await _ingest(ingest, claim)
-        count += 1
-    return count
+    )
 
 
 async def _ingest(ingest: Ingest, claim: FileClaim) -> None:
@@ -114,6 +120,7 @@ async def _make_searchable(ingest: Ingest, claim: FileClaim) -> None:
     chunks, windows = await asyncio.to_thread(_split, ingest.gateway, claim, document)
     if not chunks:
         raise IngestFailed("invalid_file", "The file holds no text to search.")
+    page_starts = place_on_pages(chunks, document.pages)
     vectors = await _embed(ingest.gateway, windows)
     async with ingest.db.transaction() as session:
         row = await _begin_writing(session, claim, vectors.shape[1])
@@ -123,7 +130,7 @@ async def _make_searchable(ingest: Ingest, claim: FileClaim) -> None:
             chunks=chunks,
             windows=windows,
             vectors=vectors,
-            pages=document.pages,
+            page_starts=page_starts,
         )
         await _complete(session, row)
     log.info("file made searchable", chunks=len(chunks), windows=len(windows))
@@ -174,7 +181,7 @@ def _check_model(gateway: Gateway, store: VectorStore) -> None:
 async def _parse(ingest: Ingest, claim: FileClaim) -> Document:
     if claim.file.content_state is ContentState.MISSING:
         raise BytesMissing(claim.file.storage_key)
-    limits = ParseLimits(wall_seconds=ingest.parse_seconds)
+    limits = ParseLimits.within(ingest.parse_seconds)
     async with ingest.storage.local_copy(claim.file.storage_key) as path:
         return await parse_file(path, claim.file.filename, limits)
 

@@ -1,5 +1,6 @@
 """From what was cut and embedded to rows, within the caller's transaction."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+PageStarts = list[list[int]]
+"""[[page, offset in the chunk's text], …]"""
+
 _BYTES_PER_DIMENSION = 2  # half precision
 
 
@@ -25,13 +29,13 @@ async def write_index(
     chunks: Sequence[Chunk],
     windows: Sequence[Window],
     vectors: "NDArray[np.float32]",
-    pages: Sequence[PageSpan] | None,
+    page_starts: Sequence[PageStarts | None],
 ) -> int:
     """Insert a file's chunks and windows; the bytes that they take.
 
     Args:
         vectors: one row for each window, in order.
-        pages: of the document, in order; None where it has none.
+        page_starts: of each chunk, in order: what `place_on_pages` gives.
     """
     rows = await session.scalars(
         insert(models.Chunk).returning(models.Chunk.pk, sort_by_parameter_order=True),
@@ -45,10 +49,10 @@ async def write_index(
                 "char_end": chunk.char_end,
                 "page_from": chunk.page_from,
                 "page_to": chunk.page_to,
-                "page_starts": page_starts(chunk, pages),
+                "page_starts": starts,
                 "tokens": chunk.tokens,
             }
-            for chunk in chunks
+            for chunk, starts in zip(chunks, page_starts, strict=True)
         ],
     )
     chunk_pks = list(rows)
@@ -68,17 +72,26 @@ async def write_index(
     return text_bytes + vectors.size * _BYTES_PER_DIMENSION
 
 
-def page_starts(
-    chunk: Chunk, pages: Sequence[PageSpan] | None
-) -> list[list[int]] | None:
-    """[[page, offset in the chunk's text], …]: which page each part of it lies on."""
+def place_on_pages(
+    chunks: Sequence[Chunk], pages: Sequence[PageSpan] | None
+) -> list[PageStarts | None]:
+    """For each chunk: which page each part of it lies on.
+
+    Args:
+        pages: of the document, in order; None where it has none.
+    """
     if not pages:
-        return None
-    touched = [page for page in pages if page.start < chunk.char_end]
-    first = max(
-        (i for i, page in enumerate(touched) if page.start <= chunk.char_start),
-        default=0,
-    )
+        return [None] * len(chunks)
+    starts = [page.start for page in pages]
+    return [_page_starts(chunk, pages, starts) for chunk in chunks]
+
+
+def _page_starts(
+    chunk: Chunk, pages: Sequence[PageSpan], starts: Sequence[int]
+) -> PageStarts:
+    first = max(0, bisect_right(starts, chunk.char_start) - 1)
+    end = bisect_left(starts, chunk.char_end)
     return [
-        [page.number, max(0, page.start - chunk.char_start)] for page in touched[first:]
+        [page.number, max(0, page.start - chunk.char_start)]
+        for page in pages[first:end]
     ]

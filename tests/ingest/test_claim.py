@@ -30,6 +30,7 @@ from tests.ingest.waiting import (
     waiting_file,
 )
 from tests.support.make import Make, new_project
+from tests.support.turns import Turn, embeds
 from tests.support.upstream import Upstream
 
 
@@ -75,6 +76,26 @@ async def test_a_worker_that_is_stopped_gives_its_file_back(
         await working
 
     assert (await read(db, row)).lease_owner is None
+    assert await waiting_count(db) == 1
+
+
+async def test_a_worker_told_to_stop_begins_no_further_file(
+    embedding_upstream: OpenUpstream, upstream: Upstream, make: Make, db: Database
+) -> None:
+    def embeds_and_stops(_: dict[str, Any]) -> Turn:
+        ingest.stopping = True
+        return embeds(dimensions=8)
+
+    model = upstream.script(embeds_and_stops)
+    store = await make.store(embedding_model=model, embedding_dimensions=0)
+    rows = [await waiting_file(make, f"Note {n}.", store=store) for n in range(2)]
+    ingest = embedding_upstream(model)
+
+    assert await ingest_waiting(ingest) == 1
+    assert await ingest_waiting(ingest) == 0
+
+    statuses = {(await read(db, row)).status for row in rows}
+    assert statuses == {StoreFileStatus.COMPLETED, StoreFileStatus.IN_PROGRESS}
     assert await waiting_count(db) == 1
 
 

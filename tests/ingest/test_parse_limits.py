@@ -44,6 +44,11 @@ async def test_too_much_computing_ends_only_the_reader(tmp_path: Path) -> None:
     assert "longer than 1 seconds" in found.message
 
 
+def test_a_busy_file_may_use_all_the_time_it_is_given() -> None:
+    assert ParseLimits.within(300.5).cpu_seconds == 301
+    assert ParseLimits.within(0.2).cpu_seconds == 1
+
+
 @pytest.fixture
 def endless(tmp_path: Path) -> Path:
     """A file that never begins: whoever opens it waits for a writer."""

@@ -1,10 +1,11 @@
 """What parsing gives, what it may cost, and how it fails."""
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 ParseErrorCode = Literal["unsupported_file", "invalid_file", "server_error"]
 
@@ -39,9 +40,14 @@ class ParseLimits:
     """
 
     memory_bytes: int = 1 << 30
-    cpu_seconds: int = 60
+    cpu_seconds: int = 120
     wall_seconds: float = 120
     text_characters: int = 20_000_000
+
+    @classmethod
+    def within(cls, seconds: float) -> Self:
+        """So long by the clock, and no less at work: a busy file may use all of it."""
+        return cls(cpu_seconds=max(1, math.ceil(seconds)), wall_seconds=seconds)
 
 
 class ParseFailed(Exception):
