@@ -13,8 +13,6 @@ from runtime.settings import Settings
 # In the environment of everything we start, and of everything that starts in turn.
 MARK = "ASSISTANTS_UP"
 _PATIENCE_SECONDS = 5.0
-# Start times come from the boot clock, file times from the wall clock.
-_CLOCK_SLACK_SECONDS = 2.0
 
 
 def mark(settings: Settings) -> dict[str, str]:
@@ -23,7 +21,11 @@ def mark(settings: Settings) -> dict[str, str]:
 
 
 def write_pid_file(settings: Settings, name: str, pid: int) -> None:
-    """Say, in `<data dir>/run/<name>.pid`, which process `name` is. Whole or not at all."""
+    """Say, in `<data dir>/run/<name>.pid`, which process `name` is. Whole or not at all.
+
+    For people to read. We do not go by it: in a copied directory it names a process of
+    the original, and after a restart of the machine a stranger's.
+    """
     path = settings.run_dir / f"{name}.pid"
     unfinished = path.with_suffix(".pid.new")
     # A full disk is no reason to lose hold of the process.
@@ -40,9 +42,9 @@ def remove_pid_file(settings: Settings, name: str) -> None:
 def end_leftovers(settings: Settings) -> int:
     """End what an earlier `up` on this data directory left; how many processes it were.
 
-    Call it only while holding the directory's lock. A process is ours when it had the pid
-    of a pid file at the time that file was written, or bears our mark, or is a Postgres
-    whose working directory is our cluster.
+    Call it only while holding the directory's lock. A process is ours when it bears our
+    mark, or is a Postgres or Redis that works in the folder which we gave it: those write
+    their titles over their environments.
     """
     found = set(_ours(settings))
     deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -57,26 +59,14 @@ def end_leftovers(settings: Settings) -> int:
 
 
 def _ours(settings: Settings) -> Iterator[int]:
-    for path in settings.run_dir.glob("*.pid"):
-        pid = _still_the_same(path)
-        if pid is not None:
-            yield pid
-    cluster = settings.data_dir / "postgres"
+    homes = {
+        "postgres": (settings.data_dir / "postgres").resolve(),
+        "redis-server": settings.sockets_dir.resolve(),
+    }
     marked = f"{MARK}={settings.data_dir}".encode()
     for pid in all_pids():
-        if _bears(pid, marked) or _is_postgres_in(pid, cluster):
+        if _bears(pid, marked) or _is_at_home(pid, homes):
             yield pid
-
-
-def _still_the_same(pid_file: Path) -> int | None:
-    """The process of a pid file, if it lives and is not a later one with the same pid."""
-    with suppress(OSError, ValueError):
-        pid = int(pid_file.read_text())
-        stat = find_stat(pid)
-        written_at = pid_file.stat().st_mtime
-        if stat is not None and stat.started_at <= written_at + _CLOCK_SLACK_SECONDS:
-            return pid
-    return None
 
 
 def _bears(pid: int, marked: bytes) -> bool:
@@ -89,11 +79,12 @@ def _bears(pid: int, marked: bytes) -> bool:
     return False
 
 
-def _is_postgres_in(pid: int, cluster: Path) -> bool:
+def _is_at_home(pid: int, homes: dict[str, Path]) -> bool:
+    """Whether it is one of these programs, working in the folder that is that one's."""
     with suppress(OSError):
-        if Path(f"/proc/{pid}/cwd").readlink() == cluster:
-            stat = find_stat(pid)
-            return stat is not None and stat.command == "postgres"
+        stat = find_stat(pid)
+        home = homes.get(stat.command) if stat is not None else None
+        return home is not None and Path(f"/proc/{pid}/cwd").readlink() == home
     return False
 
 

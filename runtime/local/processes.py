@@ -18,12 +18,11 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 @dataclass(frozen=True)
 class Stat:
-    """One line of /proc/<pid>/stat: who it is, whose it is, since when."""
+    """One line of /proc/<pid>/stat: who it is, and whose."""
 
     command: str
     state: str
     parent: int
-    started_at: float  # unix seconds
 
 
 def adopt_orphans() -> None:
@@ -41,8 +40,7 @@ def find_stat(pid: int) -> Stat | None:
     # The command is in parentheses and may hold spaces and parentheses itself.
     before, _, after = text.rpartition(")")
     fields = after.split()
-    started_at = _boot_time() + int(fields[19]) / os.sysconf("SC_CLK_TCK")
-    found = Stat(before.partition("(")[2], fields[0], int(fields[1]), started_at)
+    found = Stat(before.partition("(")[2], fields[0], int(fields[1]))
     return None if found.state in "ZX" else found
 
 
@@ -91,10 +89,3 @@ def _reap_all() -> bool:
 def _children_of(parent: int) -> list[int]:
     stats = ((pid, find_stat(pid)) for pid in all_pids())
     return [pid for pid, stat in stats if stat is not None and stat.parent == parent]
-
-
-def _boot_time() -> float:
-    for line in Path("/proc/stat").read_text().splitlines():
-        if line.startswith("btime "):
-            return float(line.split()[1])
-    return 0.0
