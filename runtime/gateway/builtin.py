@@ -3,7 +3,8 @@
 It reads the last user message. `/call name {json}` calls a function on offer, a fenced
 ```python block or a `/python …` line runs in code_interpreter, any other message is
 searched for when file_search is on offer. After one round of tools it repeats what they
-said, verbatim. Otherwise it says what it is.
+said, verbatim. Otherwise it says what it is; and so it does below each answer that was
+asked of another model.
 
 Chat completions in, chat completions out, so that everything behind the gateway is the
 same as with a real model.
@@ -30,6 +31,8 @@ CODE, SEARCH = "code_interpreter", "file_search"
 # At most so many deltas: enough to be seen streaming, too few to be felt.
 _MOST_PIECES = 40
 _CHARACTERS_PER_TOKEN = 4
+
+_SIGNATURE = "— answered by the built-in model; set OPENAI_BASE_URL for a real one"
 
 _CALL = re.compile(r"^[ \t]*/call[ \t]+([A-Za-z0-9_-]{1,64})[ \t]*(.*)$", re.MULTILINE)
 _CODE = re.compile(
@@ -65,11 +68,7 @@ def answer(body: Mapping[str, Any]) -> Answer:
     if len(results) < (len(calls) if conversation.one_at_a_time else bool(calls)):
         remaining = calls[len(results) :]
         return Answer(calls=remaining[:1] if conversation.one_at_a_time else remaining)
-    text = (
-        "\n\n".join(_report(result, conversation.question) for result in results)
-        if results
-        else _nothing_to_do(conversation)
-    )
+    text = _told(conversation) if results else _nothing_to_do(conversation)
     if conversation.wants_json:
         text = json.dumps({"answer": text}, ensure_ascii=False)
     return Answer(text=text)
@@ -130,6 +129,14 @@ def _is_object(text: str) -> bool:
         return not text.strip() or isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def _told(conversation: Conversation) -> str:
+    """What the tools said; who asked for another model learns who repeats it."""
+    said = [_report(result, conversation.question) for result in conversation.results]
+    if conversation.model != BUILTIN:
+        said.append(_SIGNATURE)
+    return "\n\n".join(said)
 
 
 def _report(result: ToolResult, question: str) -> str:

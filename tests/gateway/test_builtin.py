@@ -54,10 +54,38 @@ async def test_json_is_answered_where_json_is_wanted(
     history = answered("Hello", ("add", 'say "hi"\n'))
 
     deltas = await ask(
-        builtin, "b", messages=history, tools=[ADD], response_format={"type": kind}
+        builtin,
+        "builtin",
+        messages=history,
+        tools=[ADD],
+        response_format={"type": kind},
     )
 
     assert json.loads(text(deltas)) == {"answer": 'add returned: say "hi"\n'}
+
+
+@pytest.mark.parametrize(
+    ("tool", "result"),
+    [
+        ("add", "42"),
+        ("code_interpreter", "42"),
+        ("file_search", "【1:0†a】\nHello there, you."),
+    ],
+)
+async def test_who_asked_for_another_model_learns_who_answered(
+    builtin: Gateway, tool: str, result: str
+) -> None:
+    history = answered("Hello", (tool, result))
+
+    plain = text(await ask(builtin, "builtin", messages=history))
+    other = text(await ask(builtin, "gpt-4o", messages=history))
+    wants_json = await ask(
+        builtin, "gpt-4o", messages=history, response_format={"type": "json_object"}
+    )
+
+    assert "built-in" not in plain
+    assert other.startswith(plain + "\n\n— answered by the built-in model")
+    assert json.loads(text(wants_json)) == {"answer": other}
 
 
 async def test_a_token_limit_cuts_the_answer(builtin: Gateway) -> None:
