@@ -18,7 +18,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: setup ## start everything on this machine; Ctrl-C stops it
-	@$(BIN)/assistants sandbox build --install-engine \
+	@$(BIN)/assistants sandbox build --install-engine --if-wanted \
 		|| echo "Going on without a sandbox: code_interpreter will say that it is off."
 	@exec $(BIN)/assistants up
 
@@ -34,7 +34,7 @@ check: setup ## lint, types, import rules, quick tests
 		-m "not docker and not slow" $(PYTEST_OPTIONS)
 
 demo: setup ## the main job on real files, start to end, on a scratch directory
-	@$(BIN)/assistants sandbox build --install-engine
+	@$(BIN)/assistants sandbox build --install-engine --if-wanted
 	@exec $(BIN)/assistants demo
 
 bench: setup ## every benchmark; tables out (BENCH="run --quick": which, and how)

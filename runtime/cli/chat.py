@@ -31,7 +31,8 @@ def chat(
         str | None, typer.Option(help="…/v1; default: `up` here")
     ] = None,
     key: Annotated[
-        str | None, typer.Option(help="API key; default: that of `up`")
+        str | None,
+        typer.Option(help="API key; default: that of `up`, for `up` here alone"),
     ] = None,
 ) -> None:
     """Talk to an assistant; its answer appears as it is written. Ctrl-D ends.
@@ -58,12 +59,14 @@ def _connect(base_url: str | None, key: str | None) -> "OpenAI":
     from openai import OpenAI
 
     from runtime.local.configuration import load_settings
+    from runtime.local.data_dir import kept_api_key
 
     settings = load_settings()
+    if key is None and base_url is not None:
+        # The key of this machine's runtime is nobody else's business.
+        raise CommandFailed("With --base-url, give --key too: the key of that server.")
     if key is None:
-        key = settings.api_key
-    if key is None and settings.api_key_file.exists():
-        key = settings.api_key_file.read_text().strip()
+        key = settings.api_key or kept_api_key(settings)
     if key is None:
         raise CommandFailed(
             "There is no API key yet: run `assistants up`, or give --key."

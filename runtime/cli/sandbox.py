@@ -38,6 +38,13 @@ def build(
             help="install and start Docker first if there is none (Debian, Ubuntu)",
         ),
     ] = False,
+    if_wanted: Annotated[
+        bool,
+        typer.Option(
+            "--if-wanted",
+            help="do nothing where the settings turn the sandbox off or name another",
+        ),
+    ] = False,
     docker_host: DockerHost = None,
 ) -> None:
     """Build the sandbox's image; does nothing when it is there. About two minutes.
@@ -47,6 +54,8 @@ def build(
 
     Example: assistants sandbox build --install-engine
     """
+    if if_wanted and not _is_wanted():
+        return
     from sandbox.build import build_image
     from sandbox.engine import ensure_engine
 
@@ -114,6 +123,13 @@ def serve(
     for option, value in (("--image", image), ("--runtime", runtime)):
         arguments += [option, value] if value else []
     manager.main([*arguments, *(["--keep-sessions"] if keep_sessions else [])])
+
+
+def _is_wanted() -> bool:
+    from runtime.local.configuration import load_settings
+
+    settings = load_settings()
+    return settings.sandbox == "docker" and settings.sandbox_url is None
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

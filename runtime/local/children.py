@@ -16,6 +16,7 @@ from signal import SIGINT, SIGKILL, SIGTERM, Signals
 from typing import IO
 
 from runtime.local import launch
+from runtime.local.environment import environment_without_keys
 from runtime.local.failure import CannotStart
 from runtime.local.leftovers import mark, remove_pid_file, write_pid_file
 from runtime.local.logs import Log, say
@@ -48,6 +49,7 @@ class Program:
             it is given; SIGKILL for the whole group comes last.
         before: called ahead of every start.
         environment: variables on top of the supervisor's own.
+        is_ours: it reads our settings; any other program gets none of them.
         descriptors: open files the program inherits.
         once: it does one thing and ends; status 0 is "up".
         needed: without it there is no start.
@@ -62,6 +64,7 @@ class Program:
     user: tuple[int, int] | None = None
     before: Callable[[], None] = lambda: None
     environment: Mapping[str, str] = field(default_factory=dict)
+    is_ours: bool = True
     descriptors: Sequence[int] = ()
     once: bool = False
     needed: bool = True
@@ -214,6 +217,7 @@ class Child:
 
     def _spawn(self) -> tuple[subprocess.Popen[bytes], asyncio.Future[None]]:
         program = self.program
+        inherited = os.environ if program.is_ours else environment_without_keys()
         process = subprocess.Popen(
             launch.command(
                 program.argv, death_signal=program.death_signal, user=program.user
@@ -222,7 +226,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, **program.environment, **mark(self._settings)},
+            env={**inherited, **program.environment, **mark(self._settings)},
             pass_fds=program.descriptors,
         )
         assert process.stdout is not None

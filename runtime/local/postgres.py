@@ -22,6 +22,7 @@ from pathlib import Path
 from signal import SIGINT, SIGQUIT, Signals
 
 from runtime.local import launch
+from runtime.local.environment import environment_without_keys
 from runtime.local.failure import CannotStart
 
 MAJOR_VERSION = "18"
@@ -156,6 +157,7 @@ def running(cluster: Cluster, *, start_seconds: float = 60) -> Iterator[None]:
             stdout=log,
             stderr=log,
             start_new_session=True,
+            env=environment_without_keys(),
         )
     try:
         _wait_until_ready(cluster, server, log_path, start_seconds)
@@ -207,7 +209,7 @@ def _run(argv: list[str], *, statement: str | None = None) -> None:
         input=statement or "",
         capture_output=True,
         text=True,
-        env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
+        env={**environment_without_keys(), "LC_ALL": "C", "TZ": "UTC"},
     )
     if done.returncode != 0:
         words = (done.stderr or done.stdout).strip()[-1000:]

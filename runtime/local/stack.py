@@ -120,6 +120,7 @@ def _postgres(embedded: postgres.Cluster) -> Program:
         stop_signals=postgres.STOP_SIGNALS,
         death_signal=SIGINT,
         user=postgres.server_user(),
+        is_ours=False,
         before=lambda: postgres.remove_stale_pid_file(embedded),
         outlives=2,
     )
@@ -132,6 +133,7 @@ def _redis(socket_path: Path) -> Program:
         is_ready=_asks(lambda: asyncio.to_thread(redis.is_ready, socket_path)),
         stop_signals=redis.STOP_SIGNALS,
         death_signal=SIGTERM,
+        is_ours=False,
         outlives=1,
     )
 

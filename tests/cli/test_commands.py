@@ -218,3 +218,34 @@ def test_rotating_the_key_of_the_first_start_replaces_it_on_disk(
 
     assert file.read_text().strip() == json.loads(rotated.stdout)["key"]
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        {"ASSISTANTS_SANDBOX": "off"},
+        {"ASSISTANTS_SANDBOX_URL": "tcp://127.0.0.1:1"},
+    ],
+)
+def test_a_sandbox_that_is_not_wanted_is_not_built(
+    tmp_path: Path, elsewhere: dict[str, str]
+) -> None:
+    done = _assistants(
+        *("sandbox", "build", "--install-engine", "--if-wanted"),
+        data_dir=tmp_path,
+        DOCKER_HOST="unix:///nowhere.sock",
+        **elsewhere,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_key_of_this_machine_is_not_sent_elsewhere(tmp_path: Path) -> None:
+    done = _assistants(
+        *("chat", "--base-url", "http://127.0.0.1:1/v1", "Hello?"),
+        data_dir=tmp_path,
+        ASSISTANTS_API_KEY="sk-the-key-of-this-machine",
+    )
+
+    assert done.returncode == 1
+    assert "give --key too" in done.stderr

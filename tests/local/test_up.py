@@ -39,6 +39,7 @@ class Up:
                     "ASSISTANTS_RUN_PROCESSES": "1",
                     "ASSISTANTS_INGEST_PROCESSES": "1",
                     "ASSISTANTS_SANDBOX": "off",
+                    "OPENAI_API_KEY": "sk-of-the-upstream",
                 },
                 stdout=output,
                 stderr=output,
@@ -75,6 +76,8 @@ def test_one_command_answers_a_run_and_a_second_start_finds_everything(
 ) -> None:
     up = Up(data_dir)
     assert {path.stem for path in (data_dir / "run").glob("*.pid")} == _NAMES
+    told = {name for name in _NAMES if "OPENAI_API_KEY" in _environment(data_dir, name)}
+    assert told == {"api", "worker-runs-1", "worker-ingest-1"}
     with up.client() as client:
         assistant = client.beta.assistants.create(model="builtin")
         run = client.beta.threads.create_and_run_poll(
@@ -99,3 +102,8 @@ def test_one_command_answers_a_run_and_a_second_start_finds_everything(
     os.kill(again.supervisor_pid(), signal.SIGKILL)
     assert again.process.wait(20) == 1
     assert living(data_dir) == set()
+
+
+def _environment(data_dir: Path, name: str) -> str:
+    pid = (data_dir / "run" / f"{name}.pid").read_text().strip()
+    return Path("/proc", pid, "environ").read_text()
