@@ -46,6 +46,8 @@ def test_each_command_exists(name: str) -> None:
 def test_each_variable_is_a_setting(name: str) -> None:
     known = {f"ASSISTANTS_{field.upper()}" for field in Settings.model_fields}
     known |= {"OPENAI_BASE_URL", "OPENAI_API_KEY"}
+    known |= {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    known |= {"AWS_REGION", "AWS_ENDPOINT_URL"}
 
     assert set(_SERVICES[name]["environment"]) <= known
 
@@ -55,10 +57,22 @@ def test_the_whole_environment_of_a_service_makes_valid_settings(
 ) -> None:
     for name in _OURS:
         for variable, value in _SERVICES[name]["environment"].items():
-            monkeypatch.setenv(variable, _default(str(value)))
+            # Without a value it is handed on, and only if it is set.
+            if value is not None:
+                monkeypatch.setenv(variable, _default(str(value)))
         settings = Settings()
         assert settings.openai_base_url is None
         assert settings.effective_database_url.startswith("postgresql+psycopg://")
+
+
+def test_those_that_serve_get_every_setting_and_the_sandbox_no_keys() -> None:
+    handed = {name for name, service in _SERVICES.items() if "env_file" in service}
+
+    assert handed == {"api", "worker-runs", "worker-ingest"}
+    for name in handed:
+        assert _SERVICES[name]["env_file"] == [{"path": ".env", "required": False}]
+        assert "AWS_SECRET_ACCESS_KEY" in _SERVICES[name]["environment"]
+    assert set(_SERVICES["sandbox"]["environment"]) == {"ASSISTANTS_SANDBOX_RUNTIME"}
 
 
 def test_only_the_sandbox_reaches_the_docker_socket() -> None:
