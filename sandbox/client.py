@@ -58,11 +58,13 @@ class SandboxClient:
     ) -> None:
         """Write a file into `/mnt/data`, replacing one of that name.
 
+        The name may be a relative path; folders that are missing are made.
+
         Raises:
             FileRefused: no usable name (see `safe_name`), or no room.
             SessionLost: the container of `epoch` is gone.
         """
-        if not protocol.is_clean_name(name):
+        if not protocol.is_clean_name(name, folders=True):
             raise FileRefused("This is not a usable file name.")
         place = {"do": "put", "session": session_id, "epoch": epoch, "name": name}
         async with self._request(place) as connection:

@@ -33,11 +33,13 @@ class Folder:
     ) -> None:
         """Take one block of an upload; the last one puts the file under its name.
 
+        Folders of the name that are not there are made.
+
         Raises:
             FolderError: the name is no file name, the folder is full, or a folder has
-                this name.
+                this name, or a file or link that of one of the folders.
         """
-        if not protocol.is_clean_name(name):
+        if not protocol.is_clean_name(name, folders=True):
             raise FolderError("this is not a usable file name")
         try:
             if first:
@@ -76,10 +78,15 @@ class Folder:
         )
 
     def _finish(self, upload: str, name: str) -> None:
-        # rename replaces a link of this name rather than writing through it.
-        os.rename(
-            _UPLOAD_PREFIX + upload, name, src_dir_fd=self._root, dst_dir_fd=self._root
-        )
+        *folders, last = name.split("/")
+        at = self._open_below(folders, make=True)
+        try:
+            # rename replaces a link of this name rather than writing through it.
+            os.rename(
+                _UPLOAD_PREFIX + upload, last, src_dir_fd=self._root, dst_dir_fd=at
+            )
+        finally:
+            os.close(at)
         os.close(self._uploads.pop(upload))
 
     def _unlink(self, name: str) -> None:
@@ -107,12 +114,8 @@ class Folder:
 
     def _open_regular(self, name: str) -> int:
         *folders, last = name.split("/")
-        at = os.dup(self._root)
+        at = self._open_below(folders)
         try:
-            for folder in folders:
-                below = _open_folder(folder, at)
-                os.close(at)
-                at = below
             # Without O_NONBLOCK, opening a named pipe would wait for its writer.
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             descriptor = os.open(last, flags, dir_fd=at)
@@ -122,6 +125,20 @@ class Folder:
             os.close(descriptor)
             raise FolderError("this is not a regular file")
         return descriptor
+
+    def _open_below(self, folders: list[str], *, make: bool = False) -> int:
+        """The innermost of nested folders; with `make`, those missing are made."""
+        at = os.dup(self._root)
+        for folder in folders:
+            try:
+                if make:
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(folder, 0o755, dir_fd=at)
+                below = _open_folder(folder, at)
+            finally:
+                os.close(at)
+            at = below
+        return at
 
     def stamps(self) -> dict[str, Stamp]:
         """Every regular file with a name that can be shown, up to the listing limit."""

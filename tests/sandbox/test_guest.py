@@ -140,10 +140,32 @@ async def test_a_file_put_again_replaces_the_first(cells: Cells) -> None:
     assert await cells.read("a") == b"second"
 
 
+async def test_a_name_with_folders_is_put_where_it_was_read(cells: Cells) -> None:
+    await cells.run("import os; os.mkdir('out')")
+
+    for name in ("out/x.csv", "new/deep/y.csv"):
+        await cells.put(name, b"a\n1\n")
+
+        assert await cells.read(name) == b"a\n1\n"
+        assert (await cells.run(f"open({name!r}).read()")).logs == "'a\\n1\\n'\n"
+
+
+async def test_no_link_or_file_is_taken_for_a_folder(cells: Cells) -> None:
+    code = "import os; os.symlink('/tmp', 'link'); open('file', 'w').close()"
+    await cells.run(code)
+
+    for name in ("link/x", "file/x"):
+        with pytest.raises(FileRefused, match="not a directory"):
+            await cells.put(name, b"data")
+
+    code = "sorted(os.listdir()), os.path.exists('/tmp/x')"
+    assert (await cells.run(code)).logs == "(['file', 'link'], False)\n"
+
+
 async def test_a_file_that_cannot_be_put_is_refused(cells: Cells) -> None:
     await cells.run("import os; os.mkdir('folder')")
 
-    for name in ("a/b", "..", "nul\x00", "folder"):
+    for name in ("../b", "a//b", "/b", "..", "nul\x00", "folder"):
         with pytest.raises(FileRefused):
             await cells.put(name, b"data")
 
