@@ -89,7 +89,7 @@ class Settings(BaseSettings):
         description="key of the project `default`; unset: made at the first start",
     )
     max_file_bytes: int = Field(
-        512 * 1024 * 1024, gt=0, description="largest file one may upload (bytes)"
+        512 * 1024 * 1024, gt=0, description="largest file in one request (bytes)"
     )
     max_queued_runs: int = Field(
         5000, gt=0, description="queued runs in all before createRun answers 429"
