@@ -153,6 +153,7 @@ class Manager:
                 "status": outcome.status,
                 "logs": outcome.logs,
                 "files": [[file.name, file.size_bytes] for file in outcome.files],
+                "gone": outcome.gone,
                 "variables_lost": outcome.variables_lost,
                 "replayed": outcome.replayed,
             }

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Literal, cast
 
 from sandbox import protocol
@@ -37,12 +38,15 @@ class Outcome:
     `logs` holds standard output and error, the traceback, the last value and our own
     notes (in square brackets), in order. `variables_lost`: the Python process is a new
     one since this call. `replayed`: the call had run before and was not run again.
+    `gone` names files that were in `/mnt/data` before the call and are not any more, as
+    far as it is known: at most 256, and none when the sandbox itself has ended.
     """
 
     status: Status
     logs: str
     images: list[Image] = field(default_factory=list)
     files: list[ProducedFile] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
     variables_lost: bool = False
     replayed: bool = False
 
@@ -89,6 +93,7 @@ def read_outcome(frame: protocol.Frame, images: list[bytes]) -> Outcome:
         logs=clean_text(logs) if isinstance(logs, str) else "",
         images=[Image(data) for data in images if data.startswith(_PNG)],
         files=_read_files(frame.get("files")),
+        gone=_read_names(frame.get("gone")),
         variables_lost=frame.get("variables_lost") is True,
         replayed=frame.get("replayed") is True,
     )
@@ -97,13 +102,30 @@ def read_outcome(frame: protocol.Frame, images: list[bytes]) -> Outcome:
 def _read_files(files: object) -> list[ProducedFile]:
     if not isinstance(files, list):
         return []
-    return [
+    claimed = [
         ProducedFile(entry[0], entry[1])
         for entry in files[: protocol.MAX_FILES]
         if isinstance(entry, list)
         and len(entry) == 2
         and protocol.is_clean_name(entry[0], folders=True)
         and is_size(entry[1])
+    ]
+    sums = accumulate(file.size_bytes for file in claimed)
+    # The guest keeps to this, and says in the logs what it left out.
+    return [
+        file
+        for file, together in zip(claimed, sums, strict=True)
+        if together <= protocol.MAX_PRODUCED_BYTES
+    ]
+
+
+def _read_names(names: object) -> list[str]:
+    if not isinstance(names, list):
+        return []
+    return [
+        name
+        for name in names[: protocol.MAX_GONE]
+        if protocol.is_clean_name(name, folders=True)
     ]
 
 

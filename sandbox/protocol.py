@@ -33,6 +33,9 @@ MAX_IMAGE_BYTES = 4 * 1024 * 1024
 MAX_IMAGES = 10
 MAX_FILES = 64  # reported as produced by one call
 MAX_FILE_BYTES = 128 * 1024 * 1024
+# Of all files of a call together: a sparse file is as large as it likes to say.
+MAX_PRODUCED_BYTES = 256 * 1024 * 1024
+MAX_GONE = 256  # names that are reported as removed by one call
 MAX_LISTED_FILES = 2000
 MAX_NAME_BYTES = 255  # what Linux takes for one name
 MAX_FOLDER_DEPTH = 8

@@ -15,6 +15,7 @@ StopReason = Literal["timeout", "interrupt"]
 _JOURNAL_ENTRIES = 64
 _JOURNAL_BYTES = 16 * 1024 * 1024
 _SECOND_INTERRUPT_SECONDS = 1.0
+_NAMES_IN_NOTE = 5
 
 LOST = "[The Python process was restarted: all variables were lost.]"
 
@@ -104,6 +105,7 @@ class Call:
             "status": status,
             "logs": logs + notes,
             "files": produced,
+            "gone": self._gone(files),
             "variables_lost": LOST in self._notes,
         }
         return [*({"kind": "image", "data": data} for data in self._images), outcome]
@@ -129,18 +131,33 @@ class Call:
 
     def _produced(self, after: dict[str, Stamp]) -> list[tuple[str, int]]:
         produced: list[tuple[str, int]] = []
+        too_large, no_room = [], []
+        room = protocol.MAX_PRODUCED_BYTES
         for name, stamp in sorted(after.items()):
             if self._files_before.get(name) == stamp:
                 continue
-            if stamp[1] > protocol.MAX_FILE_BYTES:
-                limit = protocol.MAX_FILE_BYTES >> 20
-                self.add_note(f"[{name} is larger than {limit} MB and was not kept.]")
-            elif len(produced) == protocol.MAX_FILES:
-                self.add_note(f"[Only {protocol.MAX_FILES} files of a call are kept.]")
-                break
+            size = stamp[1]
+            if size > protocol.MAX_FILE_BYTES:
+                too_large.append(name)
+            elif size > room or len(produced) == protocol.MAX_FILES:
+                no_room.append(name)
             else:
-                produced.append((name, stamp[1]))
+                produced.append((name, size))
+                room -= size
+        if too_large:
+            limit = f"larger than {protocol.MAX_FILE_BYTES >> 20} MB"
+            self.add_note(f"[Not kept, because {limit}: {_listed(too_large)}.]")
+        if no_room:
+            limit = f"{protocol.MAX_FILES} files and "
+            limit += f"{protocol.MAX_PRODUCED_BYTES >> 20} MB of a call are kept"
+            self.add_note(f"[Only {limit}; not these: {_listed(no_room)}.]")
         return produced
+
+    def _gone(self, after: dict[str, Stamp]) -> list[str]:
+        """What was there when the code began and is no longer."""
+        if len(after) >= protocol.MAX_LISTED_FILES:
+            return []  # who is not listed may be there all the same
+        return sorted(self._files_before.keys() - after.keys())[: protocol.MAX_GONE]
 
 
 class Journal:
@@ -162,6 +179,12 @@ class Journal:
         ):
             _, oldest = self._entries.popitem(last=False)
             self._bytes -= _size(oldest)
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _NAMES_IN_NOTE
+    words = ", ".join(names[:_NAMES_IN_NOTE])
+    return f"{words} and {more} more" if more > 0 else words
 
 
 def _size(frames: list[protocol.Frame]) -> int:

@@ -101,6 +101,7 @@ def test_a_malformed_outcome_is_believed_only_where_it_is_well_formed() -> None:
         "status": "splendid",
         "logs": 5,
         "files": [["../../etc/passwd", 1], ["ok.txt", 3], ["big", -1], ["b", True], 7],
+        "gone": ["../x", 3, "old.txt"],
         "variables_lost": "yes",
     }
 
@@ -109,8 +110,17 @@ def test_a_malformed_outcome_is_believed_only_where_it_is_well_formed() -> None:
     assert outcome.status == "crashed"
     assert outcome.logs == ""
     assert [file.name for file in outcome.files] == ["ok.txt"]
+    assert outcome.gone == ["old.txt"]
     assert len(outcome.images) == 1
     assert outcome.variables_lost is False
+
+
+def test_a_guest_that_claims_too_many_bytes_is_not_believed() -> None:
+    files = [[f"{n}", protocol.MAX_FILE_BYTES] for n in range(9)]
+
+    outcome = read_outcome({"status": "ok", "logs": "", "files": files}, [])
+
+    assert [file.name for file in outcome.files] == ["0", "1"]
 
 
 def test_a_malformed_listing_is_read_as_far_as_it_goes() -> None:
