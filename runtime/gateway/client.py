@@ -16,7 +16,7 @@ from openai._types import RequestOptions
 from runtime.gateway.quirks import Quirks
 from runtime.gateway.retry import Retrier
 from runtime.gateway.stream import ChunkStream, read_json
-from runtime.gateway.translate import in_our_words, nonsense
+from runtime.gateway.translate import Asked, in_our_words, nonsense
 from runtime.gateway.upstreams import UpstreamConfig, models_to_try
 
 T = TypeVar("T")
@@ -117,12 +117,13 @@ class UpstreamClient:
 
     async def _begin(self, body: Json) -> ChunkStream:
         model = body["model"]
-        with in_our_words(model, begun=False):
+        asked = Asked(model, self._config.api_key)
+        with in_our_words(asked, begun=False):
             async with asyncio.timeout(self._config.first_token_timeout_seconds):
                 response = await self._send("post", "/chat/completions", body)
                 stream = ChunkStream(
                     response,
-                    model=model,
+                    asked=asked,
                     breaker=self._retrier.breaker(model),
                     between_tokens_timeout_seconds=(
                         self._config.between_tokens_timeout_seconds
@@ -136,14 +137,14 @@ class UpstreamClient:
                 return stream
 
     async def _whole(self, method: str, path: str, body: Json | None) -> Json:
-        model = body["model"] if body else ""
+        asked = Asked(body["model"] if body else "", self._config.api_key)
         is_chat = path == "/chat/completions"
         limit = (
             self._config.whole_answer_timeout_seconds
             if is_chat
             else self._config.first_token_timeout_seconds
         )
-        with in_our_words(model, begun=False):
+        with in_our_words(asked, begun=False):
             async with asyncio.timeout(limit):
                 response = await self._send(method, path, body)
                 try:
@@ -152,7 +153,7 @@ class UpstreamClient:
                     await response.aclose()
         if "html" in response.headers.get("content-type", ""):
             raise nonsense(page=True)
-        answer = read_json(text, model)
+        answer = read_json(text, asked)
         if is_chat and not answer.get("choices"):
             raise nonsense()
         return answer

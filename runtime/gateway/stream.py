@@ -15,6 +15,7 @@ from runtime.gateway.failures import ModelFailed
 from runtime.gateway.retry import Breaker
 from runtime.gateway.sse import event_data
 from runtime.gateway.translate import (
+    Asked,
     cut_off,
     error_in_stream,
     in_our_words,
@@ -38,15 +39,15 @@ class ChunkStream:
         self,
         response: httpx2.Response,
         *,
-        model: str,
+        asked: Asked,
         breaker: Breaker,
         between_tokens_timeout_seconds: float,
     ) -> None:
-        self._model = model
+        self._asked = asked
         self._breaker = breaker
         self._timeout_seconds = between_tokens_timeout_seconds
         self._held: list[Chunk] = []
-        self._chunks = _chunks(response, model)
+        self._chunks = _chunks(response, asked)
 
     async def begin(self) -> None:
         """Wait for the answer's first piece. The caller sets the time limit.
@@ -69,7 +70,7 @@ class ChunkStream:
 
     async def _next(self) -> Chunk | None:
         try:
-            with in_our_words(self._model, begun=True):
+            with in_our_words(self._asked, begun=True):
                 async with asyncio.timeout(self._timeout_seconds):
                     return await anext(self._chunks, None)
         except ModelFailed:
@@ -81,23 +82,23 @@ class ChunkStream:
         await self._chunks.aclose()
 
 
-async def _chunks(response: httpx2.Response, model: str) -> AsyncGenerator[Chunk]:
+async def _chunks(response: httpx2.Response, asked: Asked) -> AsyncGenerator[Chunk]:
     media_type = response.headers.get("content-type", "")
     try:
         if "html" in media_type:
             raise nonsense(page=True)
         if "json" in media_type:
             # An upstream that does not stream: the whole answer is one chunk.
-            yield _as_chunk(read_json(await response.aread(), model))
+            yield _as_chunk(read_json(await response.aread(), asked))
             return
-        async for chunk in _streamed_chunks(response, model):
+        async for chunk in _streamed_chunks(response, asked):
             yield chunk
     finally:
         await response.aclose()
 
 
 async def _streamed_chunks(
-    response: httpx2.Response, model: str
+    response: httpx2.Response, asked: Asked
 ) -> AsyncGenerator[Chunk]:
     finished = False
     received = response.aiter_bytes()
@@ -108,14 +109,14 @@ async def _streamed_chunks(
                     async for _ in received:
                         pass
             return
-        chunk = read_json(data, model)
+        chunk = read_json(data, asked)
         finished = finished or _says_why_it_ended(chunk)
         yield chunk
     if not finished:
         raise cut_off(begun=False)  # whether it had begun, only the reader knows
 
 
-def read_json(text: str | bytes, model: str) -> Chunk:
+def read_json(text: str | bytes, asked: Asked) -> Chunk:
     """An upstream's JSON object.
 
     Raises:
@@ -128,7 +129,7 @@ def read_json(text: str | bytes, model: str) -> Chunk:
     if not isinstance(value, dict):
         raise nonsense()
     if value.get("error") and not value.get("choices"):
-        raise error_in_stream(value["error"], model)
+        raise error_in_stream(value["error"], asked)
     return value
 
 

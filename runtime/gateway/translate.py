@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -18,7 +19,14 @@ import openai
 from runtime.gateway.failures import FailureCode, ModelFailed, NoSuchModel
 
 _MAX_MESSAGE_CHARACTERS = 500
-_KEY = re.compile(r"\b(sk|key|Bearer)[-_ ][\w*.-]{6,}", re.IGNORECASE)
+_KEY = re.compile(
+    r"\bsk[-_ ][\w*.-]{6,}|\b(?:gsk|hf)_\w{16,}"
+    # Words follow these two as well: a key has a digit, or was starred out.
+    r"|\b(?:key|Bearer)[-_ ](?=[\w*.-]{0,64}[\d*])[\w*.-]{6,}",
+    re.IGNORECASE,
+)
+# What is shorter is a word that a server without keys was given in place of one.
+_SHORTEST_KEY = 8
 # A limit that waiting does not lift.
 _NO_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 _UNKNOWN_ADDRESS = (
@@ -32,12 +40,24 @@ _REFUSED_KEY = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a failure's words are made with.
+
+    Attributes:
+        model: the name that was asked for, to be said when it does not exist.
+        api_key: the upstream's, never to be said.
+    """
+
+    model: str
+    api_key: str | None
+
+
 @contextmanager
-def in_our_words(model: str, *, begun: bool) -> Iterator[None]:
+def in_our_words(asked: Asked, *, begun: bool) -> Iterator[None]:
     """Turn whatever a call raises into ModelFailed.
 
     Args:
-        model: the name that was asked for, to be said when it does not exist.
         begun: whether a piece of the answer was out already; then nothing is retryable.
     """
     try:
@@ -47,7 +67,7 @@ def in_our_words(model: str, *, begun: bool) -> Iterator[None]:
         raise
     except openai.APIStatusError as error:
         raise refused(
-            error.status_code, error.body, error.response.headers, model
+            error.status_code, error.body, error.response.headers, asked
         ) from error
     except TimeoutError as error:
         raise _silence(begun) from error
@@ -67,16 +87,16 @@ def in_our_words(model: str, *, begun: bool) -> Iterator[None]:
 
 
 def refused(
-    status: int, body: object, headers: Mapping[str, str], model: str
+    status: int, body: object, headers: Mapping[str, str], asked: Asked
 ) -> ModelFailed:
     """The failure that an HTTP status stands for."""
     detail = body if isinstance(body, dict) else {}
     # An unknown model comes with an error's message, an unknown address without.
     if status == 404 and detail.get("message"):
         return NoSuchModel(
-            f"The model server has no model named '{model[:128]}'.", status=status
+            f"The model server has no model named '{asked.model[:128]}'.", status=status
         )
-    code, message, retryable = _verdict(status, body, detail)
+    code, message, retryable = _verdict(status, detail, _upstreams_words(body, asked))
     return ModelFailed(
         message,
         code=code,
@@ -89,7 +109,7 @@ def refused(
 
 
 def _verdict(
-    status: int, body: object, detail: Mapping[str, Any]
+    status: int, detail: Mapping[str, Any], said: str
 ) -> tuple[FailureCode, str, bool]:
     if status in (401, 403):
         return "server_error", _REFUSED_KEY, False
@@ -99,7 +119,6 @@ def _verdict(
         broke = detail.get("code") in _NO_MONEY
         return "rate_limit_exceeded", _LIMITED, not broke
     if status in (400, 413, 422):
-        said = _upstreams_words(body)
         message = said or f"The model server refused the request (status {status})."
         return "invalid_prompt", message, False
     # A broken server's words are for its operator: they tell of hosts and accounts.
@@ -107,7 +126,7 @@ def _verdict(
     return "server_error", message, status in (408, 409, 425) or status >= 500
 
 
-def error_in_stream(error: object, model: str) -> ModelFailed:
+def error_in_stream(error: object, asked: Asked) -> ModelFailed:
     """The failure an `{"error": …}` object inside a 200 stands for."""
     detail = error if isinstance(error, dict) else {"message": str(error)}
     status = next(
@@ -118,7 +137,7 @@ def error_in_stream(error: object, model: str) -> ModelFailed:
         ),
         429 if "rate_limit" in str(detail.get("type")) else 500,
     )
-    return refused(status, detail, {}, model)
+    return refused(status, detail, {}, asked)
 
 
 def nonsense(*, begun: bool = False, page: bool = False) -> ModelFailed:
@@ -155,12 +174,14 @@ def _broken(begun: bool) -> ModelFailed:
     return ModelFailed("The model server could not be reached.", retryable=True)
 
 
-def _upstreams_words(body: object) -> str:
-    """The upstream's own message, without anything that looks like a key."""
+def _upstreams_words(body: object, asked: Asked) -> str:
+    """The upstream's own message, without our key or anything that looks like one."""
     words = body.get("message") or body.get("detail") if isinstance(body, dict) else ""
     if not isinstance(words, str):
         words = str(words) if words else ""
     words = words.replace("\0", "").encode("utf-8", errors="replace").decode()
+    if asked.api_key and len(asked.api_key) >= _SHORTEST_KEY:
+        words = words.replace(asked.api_key, "[key]")
     return _KEY.sub("[key]", words)[:_MAX_MESSAGE_CHARACTERS]
 
 

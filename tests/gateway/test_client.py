@@ -124,15 +124,33 @@ async def test_a_refused_key_is_the_runtimes_and_is_not_shown(
     assert "secret" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("no: sk-proj-abcdef123456\0 ok", "no: [key] ok"),
+        ("no: gsk_abcdefghijklmnop, hf_abcdefghijklmnop", "no: [key], [key]"),
+        ("API key abcd****1234, Bearer abcd1234", "API [key], [key]"),
+        ("Unknown key parameters: key_values", "Unknown key parameters: key_values"),
+    ],
+)
 async def test_keys_in_an_upstreams_words_are_blotted_out(
-    upstream: Upstream, gateway: Gateway
+    upstream: Upstream, gateway: Gateway, said: str, shown: str
 ) -> None:
-    model = upstream.script(fails(400, message="no: sk-proj-abcdef123456\0 ok"))
+    model = upstream.script(fails(400, message=said))
 
     with pytest.raises(ModelFailed) as caught:
         await ask(gateway, model)
 
-    assert caught.value.message == "no: [key] ok"
+    assert caught.value.message == shown
+
+
+async def test_our_own_key_is_blotted_out_whatever_it_looks_like(
+    upstream: Upstream, open_gateway: Open
+) -> None:
+    model = upstream.script(fails(400, message="who says open sesame?"))
+
+    with pytest.raises(ModelFailed, match=r"^who says \[key\]\?$"):
+        await ask(open_gateway(api_key="open sesame"), model)
 
 
 async def test_an_unknown_model_is_named(gateway: Gateway) -> None:
