@@ -20,6 +20,7 @@ log = structlog.get_logger()
 
 # Expired stores, files and uploads, bytes left behind: nobody waits for these.
 _TIDY_SECONDS = 30
+_MOST_STORES = 10
 # Whoever takes a nudge goes on until nothing waits, so these wake everybody.
 _MOST_NUDGES = 50
 
@@ -50,8 +51,11 @@ def begin(engine: Engine, ingest: Ingest) -> list[asyncio.Task[None]]:
                 jobs.enqueue(session, jobs.INGEST_FILES)
 
     async def tidy() -> None:
-        async with ingest.db.transaction() as session:
-            await expire_stores(session)
+        for _ in range(_MOST_STORES):
+            # One each: a large store takes a while, and holds what others wait for.
+            async with ingest.db.transaction() as session:
+                if not await expire_stores(session):
+                    break
         async with ingest.db.transaction() as session:
             await expire_files(session)
         async with ingest.db.transaction() as session:

@@ -137,7 +137,7 @@ async def _stop(seconds: float) -> None:
     if engine.stopping:
         return  # told twice
     # It stays where it is: a nudge that still comes finds it stopping, and is let go.
-    engine.stopping = True
+    engine.stopping = stopping.ingest.stopping = True
     await engine.claims.wait_idle(seconds)
     engine.claims.interrupt_all(Interruption.SHUTDOWN)
     await engine.claims.wait_idle(_HAND_BACK_SECONDS)
