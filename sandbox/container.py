@@ -16,7 +16,7 @@ from typing import Any
 
 from sandbox import protocol
 from sandbox.docker_client import Docker, EngineAway, EngineRefused, Streams
-from sandbox.errors import FileRefused, SandboxError, SandboxUnavailable
+from sandbox.errors import FileRefused, SandboxError
 from sandbox.outcome import Outcome, read_outcome, read_sizes
 
 log = logging.getLogger("sandbox")
@@ -52,11 +52,13 @@ class Container:
         self.used_at = time.monotonic()
         self.busy = 0  # requests under way: such a container is not expired
         self.turn = asyncio.Lock()  # one call at a time
+        self.attaching = asyncio.Lock()  # two streams would take each other's frames
 
     @property
     def is_attached(self) -> bool:
         """Whether its stream is open; a container that has ended has none."""
-        return self._reading is not None and not self._reading.done()
+        is_reading = self._reading is not None and not self._reading.done()
+        return is_reading and self._streams is not None
 
     @classmethod
     async def start(
@@ -107,11 +109,16 @@ class Container:
             return False
         return bool(info["State"]["Running"])
 
-    async def remove(self) -> None:
-        """End it, with all that it holds. One already gone is no error."""
+    async def remove(self) -> bool:
+        """End it, with all that it holds; whether it is gone, or going, by now."""
         self._detach()
-        with suppress(EngineAway, EngineRefused):
+        try:
             await self._docker.remove_container(self._id)
+        except EngineAway:
+            return False
+        except EngineRefused as error:
+            return error.status in (404, 409)  # no such container; on its way out
+        return True
 
     async def execute(self, call_id: str, code: str, timeout_seconds: float) -> Outcome:
         """Run code under `call_id`; a call that the guest has journalled is not run again.
@@ -229,6 +236,7 @@ class Container:
         except TimeoutError:
             raise Overdue("the guest did not answer in time") from None
         except OSError as error:
+            self._detach()  # the reading end may not know yet
             raise StreamLost(self._why_lost()) from error
         finally:
             self._asked.pop(request_id, None)
@@ -267,6 +275,7 @@ class Container:
             self._reading.cancel()
         if self._streams is not None:
             self._streams[1].close()
+            self._streams = None
 
 
 def _decode(data: object) -> bytes:
@@ -279,14 +288,3 @@ def _decode(data: object) -> bytes:
 def _reason(frame: protocol.Frame) -> str:
     reason = frame.get("reason")
     return reason[:200] if isinstance(reason, str) else "refused"
-
-
-def engine_trouble(error: EngineAway | EngineRefused) -> SandboxUnavailable:
-    """An engine's failure as our callers know it, with its remedy."""
-    if isinstance(error, EngineAway):
-        remedy = "start Docker, or point DOCKER_HOST at an engine that runs"
-        return SandboxUnavailable(f"Code cannot be run: {error}; {remedy}.")
-    if "No such image" in str(error):
-        remedy = "run `assistants sandbox build`"
-        return SandboxUnavailable(f"Code cannot be run: {error}; {remedy}.")
-    return SandboxUnavailable(f"Code cannot be run: the engine says: {error}")

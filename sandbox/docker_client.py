@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from sandbox.errors import SandboxUnavailable
 from sandbox.relay import UnknownAddress, local_address
 
 if TYPE_CHECKING:
@@ -39,6 +40,17 @@ class EngineRefused(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+def engine_trouble(error: EngineAway | EngineRefused) -> SandboxUnavailable:
+    """An engine's failure as our callers know it, with its remedy."""
+    if isinstance(error, EngineAway):
+        remedy = "start Docker, or point DOCKER_HOST at an engine that runs"
+        return SandboxUnavailable(f"Code cannot be run: {error}; {remedy}.")
+    if "No such image" in str(error):
+        remedy = "run `assistants sandbox build`"
+        return SandboxUnavailable(f"Code cannot be run: {error}; {remedy}.")
+    return SandboxUnavailable(f"Code cannot be run: the engine says: {error}")
 
 
 class Docker:

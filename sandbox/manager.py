@@ -22,8 +22,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sandbox import link, protocol
-from sandbox.container import engine_trouble
-from sandbox.docker_client import Docker, EngineAway, EngineRefused
+from sandbox.docker_client import Docker, EngineAway, EngineRefused, engine_trouble
 from sandbox.errors import SandboxError
 from sandbox.link import Link, LinkBroken, Message
 from sandbox.outcome import Outcome

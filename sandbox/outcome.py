@@ -73,6 +73,21 @@ class Health:
     sentences: list[str]
 
 
+CRASHED = Outcome(
+    status="crashed",
+    logs="[The sandbox ended unexpectedly: all variables were lost.]",
+    variables_lost=True,
+)
+
+# The guest keeps its own limit; this is the host's, should the guest be stuck.
+OVERDUE = Outcome(
+    status="timeout",
+    logs="[Stopped: the sandbox did not keep its time limit and was removed: "
+    "all variables were lost.]",
+    variables_lost=True,
+)
+
+
 def clean_text(text: str) -> str:
     """Text as a terminal would leave it: no escapes, controls or lone surrogates.
 

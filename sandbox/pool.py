@@ -7,7 +7,7 @@ engine apart.
 """
 
 import asyncio
-import hashlib
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -15,13 +15,22 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 from weakref import WeakValueDictionary
 
-from sandbox.container import Container, Overdue, StreamLost, engine_trouble
-from sandbox.docker_client import Docker, EngineAway, EngineRefused
+from sandbox.container import Container, Overdue, StreamLost
+from sandbox.docker_client import Docker, EngineAway, EngineRefused, engine_trouble
 from sandbox.errors import SandboxUnavailable, SessionLost
 from sandbox.limits import LABEL_INSTANCE
-from sandbox.outcome import Outcome, Session
-from sandbox.starting import WARM, PoolSettings, WarmContainers, start
+from sandbox.outcome import CRASHED, OVERDUE, Outcome, Session
+from sandbox.starting import (
+    WARM,
+    PoolSettings,
+    WarmContainers,
+    claim,
+    session_key,
+    start,
+)
 from sandbox.trial import try_apart
+
+log = logging.getLogger("sandbox")
 
 
 class Pool:
@@ -32,6 +41,8 @@ class Pool:
         self._settings = settings
         self._sessions: OrderedDict[str, Container] = OrderedDict()  # oldest use first
         self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._starting = 0  # sessions whose container is not there yet
+        self._unremoved: list[Container] = []  # the engine would not, so far
         self._warm = WarmContainers(docker, settings)
         self._adopted = asyncio.Lock()
         self._has_adopted = False
@@ -44,7 +55,7 @@ class Pool:
         Raises:
             SandboxUnavailable: no engine, no image, no room; says which.
         """
-        key = _key(session_id)
+        key = session_key(session_id)
         await self.adopt()
         async with self._opening.setdefault(key, asyncio.Lock()):
             container = self._sessions.get(key)
@@ -53,7 +64,7 @@ class Pool:
                     async with self._using(key, container):
                         return Session(container.epoch, False, await container.files())
             if container is not None:
-                await self._forget(key)
+                await self._forget(key, container)
             container = await self._assign(key)
         self._warm.want()
         return Session(container.epoch, True, {})
@@ -61,7 +72,10 @@ class Pool:
     async def end(self, session_id: str) -> None:
         """Remove the session's container; one that has none is no error."""
         await self.adopt()
-        await self._forget(_key(session_id))
+        key = session_key(session_id)
+        container = self._sessions.get(key)
+        if container is not None:
+            await self._forget(key, container)
 
     @asynccontextmanager
     async def using(self, session_id: str, epoch: str) -> AsyncIterator[Container]:
@@ -71,7 +85,7 @@ class Pool:
             SessionLost: it is gone, or the session has another by now.
         """
         await self.adopt()
-        key = _key(session_id)
+        key = session_key(session_id)
         container = self._sessions.get(key)
         if container is None or container.epoch != epoch:
             raise SessionLost(
@@ -105,8 +119,8 @@ class Pool:
             try:
                 return await self._execute(container, call_id, code, timeout_seconds)
             except StreamLost as error:
-                await self._forget(_key(session_id))
-                return _OVERDUE if isinstance(error, Overdue) else _CRASHED
+                await self._forget(session_key(session_id), container)
+                return OVERDUE if isinstance(error, Overdue) else CRASHED
 
     async def _execute(
         self, container: Container, call_id: str, code: str, timeout_seconds: float
@@ -124,7 +138,7 @@ class Pool:
     async def interrupt(self, session_id: str, call_id: str) -> None:
         """Stop a running call; one that is not running is no error."""
         await self.adopt()
-        container = self._sessions.get(_key(session_id))
+        container = self._sessions.get(session_key(session_id))
         if container is not None:
             with suppress(StreamLost):
                 await container.interrupt(call_id)
@@ -132,52 +146,61 @@ class Pool:
     async def _reattach(self, container: Container) -> bool:
         """Whether a broken stream could be opened again, to the same guest."""
         try:
-            if not await container.is_running():
-                return False
-            await container.attach()
-            await container.hello()
+            async with container.attaching:
+                if container.is_attached:
+                    return True  # somebody else has done it meanwhile
+                if not await container.is_running():
+                    return False
+                await container.attach()
+                await container.hello()
         except (StreamLost, EngineAway, EngineRefused):
             return False
         return True
 
     async def _is_usable(self, container: Container) -> bool:
-        if self._is_expired(container) and not container.busy:
+        if self._settings.is_expired(container) and not container.busy:
             return False
         return container.is_attached or await self._reattach(container)
 
     async def _assign(self, key: str) -> Container:
-        await self._make_room()
+        self._starting += 1
+        try:
+            await self._make_room()
+            container = await self._start(key)
+            self._sessions[key] = container
+        finally:
+            self._starting -= 1
+        container.used_at = time.monotonic()
+        return container
+
+    async def _start(self, key: str) -> Container:
         try:
             container = await self._warm.take() or await start(
                 self._docker, self._settings
             )
-            try:
-                await container.rename(self._settings.name(key))
-            except BaseException:
-                await container.remove()
-                raise
+            await claim(self._docker, container, self._settings.name(key))
         except (EngineAway, EngineRefused) as error:
             raise engine_trouble(error) from error
-        self._sessions[key] = container
-        container.used_at = time.monotonic()
         return container
 
     async def _make_room(self) -> None:
         """Under the cap, the session not used for longest gives way."""
-        while len(self._sessions) >= self._settings.max_sessions:
-            idle = (key for key, held in self._sessions.items() if not held.busy)
+        while len(self._sessions) + self._starting > self._settings.max_sessions:
+            idle = (item for item in self._sessions.items() if not item[1].busy)
             oldest = next(idle, None)
             if oldest is None:
                 raise SandboxUnavailable(
                     f"All {self._settings.max_sessions} sandboxes are busy; try again, "
                     "or raise the manager's --max-sessions."
                 )
-            await self._forget(oldest)
+            await self._forget(*oldest)
 
-    async def _forget(self, key: str) -> None:
-        container = self._sessions.pop(key, None)
-        if container is not None:
-            await container.remove()
+    async def _forget(self, key: str, container: Container) -> None:
+        """Remove this container, and the session unless it has another by now."""
+        if self._sessions.get(key) is container:
+            del self._sessions[key]
+        if not await container.remove():
+            self._unremoved.append(container)
 
     # Starting
 
@@ -210,20 +233,20 @@ class Pool:
         pause = min(15.0, max(0.2, self._settings.idle_seconds / 4))
         while True:
             if self._has_adopted:
-                await self._expire()
+                try:
+                    await self._expire()
+                except Exception:  # the next look may well succeed
+                    log.exception("expired containers could not be removed")
             await asyncio.sleep(pause)
 
     async def _expire(self) -> None:
         for key, container in list(self._sessions.items()):
-            if not container.busy and self._is_expired(container):
-                await self._forget(key)
+            if not container.busy and self._settings.is_expired(container):
+                await self._forget(key, container)
+        for container in list(self._unremoved):
+            if await container.remove():
+                self._unremoved.remove(container)
         await self._warm.expire()
-
-    def _is_expired(self, container: Container) -> bool:
-        idle = time.monotonic() - container.used_at
-        age = time.time() - container.started_at
-        settings = self._settings
-        return idle > settings.idle_seconds or age > settings.life_seconds
 
     # Beginning and end of the manager
 
@@ -251,7 +274,7 @@ class Pool:
             if (
                 key.startswith(WARM)
                 or found["Image"] != self._settings.image
-                or self._is_expired(container)
+                or self._settings.is_expired(container)
                 or not await self._reattach(container)
             ):
                 await container.remove()
@@ -275,23 +298,3 @@ class Pool:
                 if key.startswith(WARM) or not keep_sessions
             ]
             await asyncio.gather(*leaving)
-
-
-_CRASHED = Outcome(
-    status="crashed",
-    logs="[The sandbox ended unexpectedly: all variables were lost.]",
-    variables_lost=True,
-)
-
-# The guest keeps its own limit; this is the host's, should the guest be stuck.
-_OVERDUE = Outcome(
-    status="timeout",
-    logs="[Stopped: the sandbox did not keep its time limit and was removed: "
-    "all variables were lost.]",
-    variables_lost=True,
-)
-
-
-def _key(session_id: str) -> str:
-    """A session id as part of a container's name, whatever letters it has."""
-    return hashlib.sha256(session_id.encode()).hexdigest()[:32]

@@ -3,8 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from sandbox.container import engine_trouble
-from sandbox.docker_client import Docker, EngineAway, EngineRefused
+from sandbox.docker_client import Docker, EngineAway, EngineRefused, engine_trouble
 from sandbox.images import REPOSITORY, image_name, packages_image
 from sandbox.limits import LABEL_INSTANCE
 

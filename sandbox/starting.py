@@ -1,9 +1,11 @@
 """Start containers: each checked before it serves, some ahead of being needed."""
 
 import asyncio
+import hashlib
 import logging
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import sandbox.limits as restrictions
@@ -18,6 +20,9 @@ WARM = "warm-"  # begins the key of a container that nobody has yet
 # The guest ends itself a while after we should have ended it: only if we are gone.
 _IDLE_MARGIN_SECONDS = 300.0
 _LIFE_MARGIN_SECONDS = 3600.0  # a call under way at the end of a life is let end
+
+_CLAIM_SECONDS = 5.0
+_CLAIM_AGAIN_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,17 @@ class PoolSettings:
     def name(self, key: str) -> str:
         """What the container of `key` is called; the engine lets no two be called so."""
         return f"assistants-{self.instance}-{key}"
+
+    def is_expired(self, container: Container) -> bool:
+        """Whether it has been idle, or alive, for too long."""
+        idle = time.monotonic() - container.used_at
+        age = time.time() - container.started_at
+        return idle > self.idle_seconds or age > self.life_seconds
+
+
+def session_key(session_id: str) -> str:
+    """A session id as part of a container's name, whatever letters it has."""
+    return hashlib.sha256(session_id.encode()).hexdigest()[:32]
 
 
 async def start(docker: Docker, settings: PoolSettings) -> Container:
@@ -70,6 +86,35 @@ async def start(docker: Docker, settings: PoolSettings) -> Container:
             raise SandboxUnavailable(words) from error
         raise
     return container
+
+
+async def claim(docker: Docker, container: Container, name: str) -> None:
+    """Give the container a name, though one that nobody uses any more may still have it.
+
+    Raises:
+        EngineAway, EngineRefused: it cannot be had, and the container is removed.
+    """
+    try:
+        await _rename(docker, container, name)
+    except BaseException:
+        await container.remove()
+        raise
+
+
+async def _rename(docker: Docker, container: Container, name: str) -> None:
+    give_up_at = time.monotonic() + _CLAIM_SECONDS
+    is_first = True
+    while True:
+        try:
+            return await container.rename(name)
+        except EngineRefused as error:
+            if error.status != 409 or time.monotonic() > give_up_at:
+                raise
+        if is_first:
+            is_first = False
+            with suppress(EngineRefused):  # it is on its way out already
+                await docker.remove_container(name)
+        await asyncio.sleep(_CLAIM_AGAIN_SECONDS)
 
 
 class WarmContainers:
@@ -110,6 +155,8 @@ class WarmContainers:
             time.monotonic() - self._wanted_at > self._settings.idle_seconds
         )
         for container in list(self._held):
+            if container not in self._held:
+                continue  # taken while we removed another
             if unwanted or self._is_old(container) or not container.is_attached:
                 self._held.remove(container)
                 await container.remove()

@@ -10,8 +10,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from sandbox.container import engine_trouble
-from sandbox.docker_client import Docker, EngineAway, EngineRefused
+from sandbox.docker_client import Docker, EngineAway, EngineRefused, engine_trouble
 from sandbox.errors import SandboxError, SandboxUnavailable
 from sandbox.limits import Limits
 from sandbox.starting import PoolSettings
