@@ -125,6 +125,8 @@ def _variable(name: str, field: FieldInfo) -> str:
 def _default(variable: str, field: FieldInfo) -> str:
     if variable in _BY_CORES:
         return "half the cores"
+    if field.default_factory is not None:
+        return "a third of the lease"
     match field.default:
         case None:
             return "unset"
