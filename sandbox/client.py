@@ -2,18 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TypeVar
 
 from sandbox import errors, link, protocol
 from sandbox.errors import FileRefused, SandboxError, SandboxUnavailable
 from sandbox.link import Link, LinkBroken, Message
 from sandbox.outcome import Health, Outcome, Session, read_outcome, read_sizes
 
+T = TypeVar("T")
+
 # While a manager restarts, a call that was under way waits for it this long.
 _RETURN_SECONDS = 15.0
 _RETRY_SECONDS = 0.25
+# As often as its patience: what starts a container, moves a block, or ends a call.
+_LONG = 6
 _ERRORS = {
     error.__name__: error
     for error in (
@@ -31,14 +35,19 @@ class SandboxClient:
     Args:
         url: `unix:///path/manager.sock` or `tcp://host:port`.
         token: the one in the manager's token file.
+        patience_seconds: how long the manager may take for what takes no time; six times
+            that for starting a container, for a block of a file, and beyond a call's own
+            limit.
 
-    Every method raises `SandboxUnavailable` when no manager answers or the manager has
-    no engine, with the remedy in words.
+    Every method raises `SandboxUnavailable` when no manager answers (in time) or the
+    manager has no engine, with the remedy in words.
     """
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, *, patience_seconds: float = 10.0) -> None:
         self._url = url
         self._token = token
+        self._short = patience_seconds
+        self._long = patience_seconds * _LONG
 
     async def open(self, session_id: str) -> Session:
         """The session's container, started if there is none.
@@ -46,7 +55,8 @@ class SandboxClient:
         A `fresh` one is empty: put the session's files, and tell the model that variables
         were lost if there was an epoch before. A cold start takes about half a second.
         """
-        answer = await self._ask({"do": "open", "session": session_id})
+        request = {"do": "open", "session": session_id}
+        answer = await self._ask(request, self._long)
         return Session(
             epoch=str(answer["epoch"]),
             fresh=answer["fresh"] is True,
@@ -68,8 +78,10 @@ class SandboxClient:
             raise FileRefused("This is not a usable file name.")
         place = {"do": "put", "session": session_id, "epoch": epoch, "name": name}
         async with self._request(place) as connection:
-            await _send_all(connection, data)
-            await _answer(connection)
+            async for block in _blocks(data):
+                await _within(self._long, connection.send({}, block))
+            await _within(self._long, connection.send({"end": True}))
+            await _within(self._long, _answer_with_blob(connection))
 
     async def execute(
         self,
@@ -89,21 +101,25 @@ class SandboxClient:
         Raises:
             SessionLost: the container of `epoch` is gone; it cannot be known whether the
                 call ran.
+            SandboxError: the code is longer than a megabyte.
         """
+        body = code.encode("utf-8", "surrogatepass")
+        if len(body) > protocol.MAX_CODE_BYTES:
+            raise SandboxError("The code is longer than a megabyte.")
         request = {
             "do": "execute",
             "session": session_id,
             "epoch": epoch,
             "call": call_id,
-            "code": code,
             "timeout_seconds": timeout_seconds,
         }
         give_up_at = float("inf")
         while True:
             try:
-                async with self._request(request) as connection:
+                async with self._request(request, body) as connection:
                     give_up_at = float("inf")
-                    return await _receive_outcome(connection)
+                    outcome = _receive_outcome(connection)
+                    return await _within(timeout_seconds + self._long, outcome)
             except _Hungup:
                 give_up_at = min(give_up_at, time.monotonic() + _RETURN_SECONDS)
                 if time.monotonic() >= give_up_at:
@@ -129,7 +145,8 @@ class SandboxClient:
         place = {"do": "read", "session": session_id, "epoch": epoch, "name": name}
         async with self._request(place) as connection:
             while True:
-                message, block = await _answer_with_blob(connection)
+                answer = _answer_with_blob(connection)
+                message, block = await _within(self._long, answer)
                 if block:
                     yield block
                 if message.get("end"):
@@ -142,7 +159,7 @@ class SandboxClient:
     async def health(self) -> Health:
         """Whether code can be run, tried by starting a container; never raises."""
         try:
-            answer = await self._ask({"do": "health"})
+            answer = await self._ask({"do": "health"}, self._long)
         except SandboxError as error:
             return Health(ok=False, sentences=[str(error)])
         return Health(ok=True, sentences=[str(line) for line in answer["sentences"]])
@@ -150,23 +167,18 @@ class SandboxClient:
     async def close(self) -> None:
         """Nothing is held open between requests; here for symmetry with other clients."""
 
-    async def _ask(self, request: Message) -> Message:
+    async def _ask(self, request: Message, seconds: float | None = None) -> Message:
         async with self._request(request) as connection:
-            return await _answer(connection)
+            answer = _answer_with_blob(connection)
+            return (await _within(seconds or self._short, answer))[0]
 
     @asynccontextmanager
-    async def _request(self, request: Message) -> AsyncIterator[Link]:
+    async def _request(
+        self, request: Message, body: bytes = b""
+    ) -> AsyncIterator[Link]:
+        connection = await self._connect()
         try:
-            connection = await Link.open(self._url)
-        except OSError as error:
-            raise _Hungup(
-                f"Code cannot be run: no sandbox manager answers at {self._url}; "
-                "start it with `assistants sandbox serve`."
-            ) from error
-        try:
-            greeting, _ = await connection.receive()
-            proof = link.proof(self._token, str(greeting.get("nonce")))
-            await connection.send({**request, "proof": proof})
+            await _within(self._short, self._introduce(connection, request, body))
             yield connection
         except LinkBroken as error:
             raise _Hungup(
@@ -174,6 +186,22 @@ class SandboxClient:
             ) from error
         finally:
             await connection.close()
+
+    async def _connect(self) -> Link:
+        try:
+            async with asyncio.timeout(self._short):
+                return await Link.open(self._url)
+        except OSError as error:  # TimeoutError is one
+            raise _Hungup(
+                f"Code cannot be run: no sandbox manager answers at {self._url}; "
+                "start it with `assistants sandbox serve`."
+            ) from error
+
+    async def _introduce(self, connection: Link, request: Message, body: bytes) -> None:
+        greeting, _ = await connection.receive()
+        proof = link.proof(self._token, str(greeting.get("nonce")))
+        await connection.send({"proof": proof})
+        await connection.send(request, body)
 
 
 class _Hungup(SandboxUnavailable):
@@ -188,10 +216,6 @@ async def _answer_with_blob(connection: Link) -> tuple[Message, bytes]:
     return message, blob
 
 
-async def _answer(connection: Link) -> Message:
-    return (await _answer_with_blob(connection))[0]
-
-
 async def _receive_outcome(connection: Link) -> Outcome:
     images: list[bytes] = []
     while True:
@@ -201,15 +225,27 @@ async def _receive_outcome(connection: Link) -> Outcome:
         images.append(blob)
 
 
-async def _send_all(connection: Link, data: AsyncIterable[bytes] | bytes) -> None:
+async def _within(seconds: float, answer: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout(seconds):
+            return await answer
+    except TimeoutError:
+        raise SandboxUnavailable(
+            "Code cannot be run: the sandbox manager has not answered for "
+            f"{seconds:g} seconds; restart it if that goes on."
+        ) from None
+
+
+async def _blocks(data: AsyncIterable[bytes] | bytes) -> AsyncIterator[bytes]:
+    if isinstance(data, bytes):
+        for block in _pieces(data):
+            yield block
+    else:
+        async for more in data:
+            for block in _pieces(more):
+                yield block
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
     size = protocol.BLOCK_BYTES
-    blocks: Any = _pieces(data, size) if isinstance(data, bytes) else data
-    async for block in blocks:
-        for start in range(0, len(block), size):
-            await connection.send({}, block[start : start + size])
-    await connection.send({"end": True})
-
-
-async def _pieces(data: bytes, size: int) -> AsyncIterator[bytes]:
-    for start in range(0, len(data), size):
-        yield data[start : start + size]
+    return (data[start : start + size] for start in range(0, len(data), size))

@@ -1,7 +1,8 @@
 """Messages between a client and the manager: a line of JSON, then perhaps raw bytes.
 
 One connection carries one request. The manager opens with a nonce; the client's first
-message proves with it that it knows the token, which itself never travels.
+message proves with it that it knows the token, which itself never travels; the second
+is the request.
 """
 
 import asyncio
@@ -15,7 +16,10 @@ from urllib.parse import urlsplit
 Message = dict[str, Any]
 
 MAX_BLOB_BYTES = 8 * 1024 * 1024
-MAX_LINE_BYTES = 8 * 1024 * 1024  # code of a megabyte, escaped at its worst
+MAX_ANSWER_LINE_BYTES = 8 * 1024 * 1024  # a call's output, escaped at its worst
+MAX_REQUEST_LINE_BYTES = (
+    64 * 1024
+)  # also of those who have proven nothing; code is a blob
 
 
 class LinkBroken(Exception):
@@ -41,11 +45,11 @@ class Link:
         address = urlsplit(url)
         if address.scheme == "unix":
             streams = await asyncio.open_unix_connection(
-                address.path, limit=MAX_LINE_BYTES
+                address.path, limit=MAX_ANSWER_LINE_BYTES
             )
         else:
             streams = await asyncio.open_connection(
-                address.hostname, address.port, limit=MAX_LINE_BYTES
+                address.hostname, address.port, limit=MAX_ANSWER_LINE_BYTES
             )
         return cls(*streams)
 
@@ -62,7 +66,9 @@ class Link:
         except OSError as error:
             raise LinkBroken("the other side has hung up") from error
 
-    async def receive(self) -> tuple[Message, bytes]:
+    async def receive(
+        self, max_blob_bytes: int = MAX_BLOB_BYTES
+    ) -> tuple[Message, bytes]:
         """The next message and its blob.
 
         Raises:
@@ -72,7 +78,7 @@ class Link:
             line = await self._reader.readuntil(b"\n")
             message = json.loads(line)
             size = message.pop("blob", 0)
-            if type(size) is not int or not 0 <= size <= MAX_BLOB_BYTES:
+            if type(size) is not int or not 0 <= size <= max_blob_bytes:
                 raise LinkBroken("a blob is larger than the limit")
             return message, await self._reader.readexactly(size)
         except (OSError, EOFError, asyncio.LimitOverrunError) as error:

@@ -25,7 +25,7 @@ from sandbox import link, protocol
 from sandbox.docker_client import Docker, EngineAway, EngineRefused, engine_trouble
 from sandbox.errors import SandboxError
 from sandbox.link import Link, LinkBroken, Message
-from sandbox.outcome import Outcome
+from sandbox.outcome import Outcome, write_outcome
 from sandbox.pool import Pool
 from sandbox.starting import PoolSettings
 
@@ -82,14 +82,14 @@ class Manager:
                 self._on_connection,
                 address.hostname,
                 address.port,
-                limit=link.MAX_LINE_BYTES,
+                limit=link.MAX_REQUEST_LINE_BYTES,
             )
         with suppress(FileNotFoundError):
             os.unlink(address.path)  # left by one that was killed
         before = os.umask(0o177)  # only our own user may connect, from the first moment
         try:
             return await asyncio.start_unix_server(
-                self._on_connection, address.path, limit=link.MAX_LINE_BYTES
+                self._on_connection, address.path, limit=link.MAX_REQUEST_LINE_BYTES
             )
         finally:
             os.umask(before)
@@ -111,10 +111,12 @@ class Manager:
     async def _greet(self, connection: Link) -> Message | None:
         nonce = secrets.token_hex(16)
         await connection.send({"nonce": nonce})
-        request, _ = await connection.receive()
-        expected = link.proof(self._settings.token, nonce)
-        if hmac.compare_digest(str(request.get("proof")), expected):
-            return request
+        greeting, _ = await connection.receive(max_blob_bytes=0)
+        expected = link.proof(self._settings.token, nonce).encode()
+        given = str(greeting.get("proof")).encode("utf-8", "surrogatepass")
+        if hmac.compare_digest(given, expected):
+            request, body = await connection.receive()
+            return {**request, "body": body}
         log.warning("request refused: wrong token")
         words = "The sandbox manager does not accept this token."
         await _send_error(connection, SandboxError(words))
@@ -147,21 +149,12 @@ class Manager:
         outcome = await asyncio.shield(call)
         for image in outcome.images:
             await connection.send({"image": True}, image.data)
-        await connection.send(
-            {
-                "status": outcome.status,
-                "logs": outcome.logs,
-                "files": [[file.name, file.size_bytes] for file in outcome.files],
-                "gone": outcome.gone,
-                "variables_lost": outcome.variables_lost,
-                "replayed": outcome.replayed,
-            }
-        )
+        await connection.send(write_outcome(outcome))
 
     async def _run(self, request: Message) -> Outcome:
-        code = str(request["code"])
-        if len(code.encode("utf-8", "surrogatepass")) > protocol.MAX_CODE_BYTES:
+        if len(request["body"]) > protocol.MAX_CODE_BYTES:
             raise SandboxError("The code is longer than a megabyte.")
+        code = request["body"].decode("utf-8", "surrogatepass")
         seconds = min(float(request["timeout_seconds"]), _MAX_CALL_SECONDS)
         return await self._pool.execute(
             str(request["session"]),

@@ -1,12 +1,13 @@
 """Requests to the manager: who may ask, how much, for how long, and how a link ends."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from sandbox import SandboxClient, SandboxError, SandboxUnavailable
 from sandbox.link import Link
-from tests.sandbox.harness import TOKEN, ManagerProcess
+from tests.sandbox.harness import TOKEN, Cells, ManagerProcess
 
 pytestmark = pytest.mark.docker
 
@@ -27,6 +28,9 @@ async def test_a_wrong_token_is_refused(sandbox_manager: ManagerProcess) -> None
         b'{"blob": -1}\n',
         b'{"blob": 99999999999}\n',
         b'{"proof": 5, "do": "end"}\n',
+        '{"proof": "é"}\n'.encode(),
+        b'{"proof": "\\ud800"}\n',
+        b'{"proof": "x", "blob": 8000000}\n',
         b"{" * 100_000 + b"\n",
     ],
 )
@@ -50,6 +54,41 @@ async def test_a_malformed_request_is_answered(
     for request in ({"do": "open"}, {"do": "destroy"}, {"do": "execute", "session": 1}):
         with pytest.raises(SandboxError):
             await client._ask(request)
+
+
+async def test_code_that_is_too_long_is_refused_in_a_sentence(cells: Cells) -> None:
+    with pytest.raises(SandboxError, match="longer than a megabyte"):
+        await cells.run("#" * 9_000_000)
+    assert (await cells.run("#" * 1_000_000 + "\n'é'")).logs == "'é'\n"
+
+
+@pytest.mark.parametrize("greets", [False, True])
+async def test_a_manager_that_is_frozen_holds_nobody(
+    tmp_path: Path, greets: bool
+) -> None:
+    async def freeze(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        if greets:
+            writer.write(b'{"nonce": "n"}\n')
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_unix_server(freeze, tmp_path / "m.sock")
+    client = SandboxClient(f"unix://{tmp_path}/m.sock", TOKEN, patience_seconds=0.1)
+    async with asyncio.timeout(10):
+        for asked in (
+            client.open("s"),
+            client.interrupt("s", "1"),
+            client.end("s"),
+            client.put("s", "e", "name", b"data"),
+            anext(client.read("s", "e", "name")),
+            client.execute("s", "1", "1", epoch="e", timeout_seconds=0.1),
+        ):
+            with pytest.raises(SandboxUnavailable, match="has not answered for"):
+                await asked
+        assert not (await client.health()).ok
+    server.close()
 
 
 async def test_the_socket_is_its_owners_alone(
