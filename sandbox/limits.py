@@ -13,6 +13,7 @@ LABEL_INSTANCE = "assistants.sandbox.instance"
 
 _UID = 65534  # nobody: owns nothing in the image
 _MIB = 1024 * 1024
+_OWN_KERNELS = ("runsc", "kata")
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def _seccomp_profile() -> str:
 def unmet(facts: dict[str, Any], runtime: str | None, limits: Limits) -> list[str]:
     """The restrictions that do not hold, in words; empty when all do.
 
-    A runtime with a kernel of its own (gVisor, Kata) answers for system calls, process
+    A runtime that is known to have a kernel of its own (gVisor, Kata) answers for system calls, process
     numbers and memory itself and reports them differently, so of those nothing is asked.
     """
     asked = {
@@ -122,7 +123,7 @@ def unmet(facts: dict[str, Any], runtime: str | None, limits: Limits) -> list[st
         "/mnt/data has no size limit": _at_most(facts, "data_bytes", limits.data_bytes),
         "/tmp has no size limit": _at_most(facts, "tmp_bytes", limits.tmp_bytes),
     }
-    if runtime in (None, "runc", "crun"):
+    if runtime not in _OWN_KERNELS:
         asked |= {
             "it may gain privileges": facts.get("no_new_privileges") == "1",
             "system calls are not filtered": facts.get("seccomp") == "2",

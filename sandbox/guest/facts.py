@@ -6,6 +6,7 @@ import socket
 from typing import Any
 
 _AF_VSOCK = 40
+_IFF_UP = 1
 
 
 def gather() -> dict[str, Any]:
@@ -17,7 +18,7 @@ def gather() -> dict[str, Any]:
         "capabilities": status.get("CapEff", "") + status.get("CapBnd", ""),
         "no_new_privileges": status.get("NoNewPrivs"),
         "seccomp": status.get("Seccomp"),
-        "interfaces": sorted(os.listdir("/sys/class/net")),
+        "interfaces": sorted(filter(_is_up, os.listdir("/sys/class/net"))),
         "root_read_only": bool(os.statvfs("/").f_flag & os.ST_RDONLY),
         "data_bytes": _size("/mnt/data"),
         "tmp_bytes": _size("/tmp"),
@@ -35,6 +36,15 @@ def _status() -> dict[str, str]:
     with open("/proc/self/status", encoding="ascii", errors="replace") as status:
         pairs = (line.partition(":") for line in status)
         return {key: value.strip() for key, _, value in pairs}
+
+
+def _is_up(interface: str) -> bool:
+    """Some kernels put tunnels into every namespace, all of them down."""
+    try:
+        with open(f"/sys/class/net/{interface}/flags") as flags:
+            return bool(int(flags.read(), 16) & _IFF_UP)
+    except (OSError, ValueError):
+        return True  # better taken for one than overlooked
 
 
 def _size(path: str) -> int | None:

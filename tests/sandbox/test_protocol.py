@@ -129,7 +129,10 @@ def test_a_malformed_listing_is_read_as_far_as_it_goes() -> None:
 
 
 def test_every_missing_restriction_is_named() -> None:
-    assert len(unmet({}, None, Limits())) == 11
+    for runtime in (None, "runc", "crun", "of-a-name-we-do-not-know"):
+        assert len(unmet({}, runtime, Limits())) == 11
+    for runtime in ("runsc", "kata"):
+        assert len(unmet({}, runtime, Limits())) == 6
 
 
 def test_nothing_of_the_host_is_given_to_a_container() -> None:
