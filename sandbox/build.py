@@ -98,11 +98,11 @@ async def build_image(
 async def _build_packages(
     docker: Docker, name: str, base_image: str | None, progress: Progress
 ) -> None:
+    machine = await _machine_of(docker)
     base = await _find_base(docker, base_image, progress)
     python = await _python_of(docker, base)
     progress(f"unpacking the packages for Python {python[0]}.{python[1]}")
     with tempfile.TemporaryDirectory(prefix="sandbox-build-") as folder:
-        machine = _WHEEL_MACHINES[(await docker.version())["Arch"]]
         await _unpack_packages(Path(folder), python, machine)
         progress("building the image of the packages")
         arguments = {"BASE_IMAGE": base}
@@ -163,6 +163,18 @@ async def _python_of(docker: Docker, image: str) -> tuple[int, int]:
     if not _OLDEST_PYTHON <= version < (3, 100):
         raise BuildFailed(f"{image} has no Python 3.11 or newer as python3.")
     return version
+
+
+async def _machine_of(docker: Docker) -> str:
+    architecture = str((await docker.version()).get("Arch"))
+    machine = _WHEEL_MACHINES.get(architecture)
+    if machine is None:
+        known = " or ".join(_WHEEL_MACHINES)
+        raise BuildFailed(
+            f"The sandbox image cannot be built for {architecture}, only for {known}: "
+            "point DOCKER_HOST at such an engine."
+        )
+    return machine
 
 
 async def _unpack_packages(folder: Path, python: tuple[int, int], machine: str) -> None:

@@ -34,6 +34,10 @@ class EngineAway(Exception):
     """No engine answers at the endpoint."""
 
 
+class EngineForbidden(EngineAway):
+    """There may be an engine, but this user may not open its socket."""
+
+
 class EngineRefused(Exception):
     """The engine answered, and the answer was no; `status` as in HTTP."""
 
@@ -44,6 +48,9 @@ class EngineRefused(Exception):
 
 def engine_trouble(error: EngineAway | EngineRefused) -> SandboxUnavailable:
     """An engine's failure as our callers know it, with its remedy."""
+    if isinstance(error, EngineForbidden):
+        remedy = "as root, run `usermod -aG docker <you>`, and log in again"
+        return SandboxUnavailable(f"Code cannot be run: {error}; {remedy}.")
     if isinstance(error, EngineAway):
         remedy = "start Docker, or point DOCKER_HOST at an engine that runs"
         return SandboxUnavailable(f"Code cannot be run: {error}; {remedy}.")
@@ -98,13 +105,16 @@ class Docker:
         asked for is then not known.
 
         Raises:
-            EngineAway: nobody answers, or not in time.
+            EngineAway: nobody answers, or not in time; EngineForbidden: we may not ask.
             EngineRefused: the answer is an error.
         """
         try:
             async with asyncio.timeout(seconds):
                 api = await self._connected()
                 return await self._in_thread(lambda: question(api))
+        except PermissionError as error:
+            words = f"this user may not use the Docker engine at {self.host}"
+            raise EngineForbidden(words) from error
         except OSError as error:  # TimeoutError is one
             raise EngineAway(f"no Docker engine answers at {self.host}") from error
         except UnknownAddress as error:

@@ -10,7 +10,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from sandbox.docker_client import DEFAULT_HOST, Docker, EngineAway, EngineRefused
+from sandbox.docker_client import (
+    DEFAULT_HOST,
+    Docker,
+    EngineAway,
+    EngineForbidden,
+    EngineRefused,
+    engine_trouble,
+)
 from sandbox.errors import SandboxUnavailable
 
 Say = Callable[[str], None]
@@ -81,8 +88,11 @@ async def _install(say: Say, root: list[str] | None) -> None:
     environment = ["env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1"]
     # One source of several may be away; what counts is whether the install succeeds.
     await _run(*root, *environment, "apt-get", *_APT, "update")
-    status, output = await _run(
-        *root, *environment, "apt-get", *_APT, "install", *_PACKAGES
+    if (await _run("dpkg", "--audit"))[1].strip():
+        say("finishing an installation that was broken off: dpkg --configure -a")
+        await _run_to_the_end(say, *root, *environment, "dpkg", "--configure", "-a")
+    status, output = await _run_to_the_end(
+        say, *root, *environment, "apt-get", *_APT, "install", *_PACKAGES
     )
     if status != 0:
         raise SandboxUnavailable(
@@ -95,9 +105,8 @@ async def _start(say: Say, docker: Docker, root: list[str] | None) -> None:
     by_hand = "systemctl start docker" if has_systemd else "dockerd"
     if root is None:
         raise SandboxUnavailable(
-            f"The Docker engine does not answer at {docker.host}. It may be stopped: as "
-            f"root, run `{by_hand}`. Or you may not use it: as root, run "
-            "`usermod -aG docker <you>` and log in again."
+            f"The Docker engine does not answer at {docker.host}. As root, run "
+            f"`{by_hand}`."
         )
     say(f"starting the Docker engine ({by_hand})")
     if has_systemd:
@@ -144,17 +153,34 @@ async def _answers_within(docker: Docker, seconds: float) -> bool:
 async def _answers(docker: Docker) -> bool:
     try:
         await docker.version()
+    except EngineForbidden as error:
+        raise engine_trouble(error) from error  # starting one would not help
     except (EngineAway, EngineRefused):
         return False
     return True
 
 
-async def _run(*command: str) -> tuple[int, str]:
+async def _run_to_the_end(say: Say, *command: str) -> tuple[int, str]:
+    """As `_run`, also when we are cancelled: an apt that is killed leaves half a package.
+
+    A group of its own keeps Ctrl-C from it. Not a session: sudo knows us by our terminal.
+    """
+    running = asyncio.create_task(_run(*command, process_group=0))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        say("finishing the installation …")
+        await running
+        raise
+
+
+async def _run(*command: str, process_group: int | None = None) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        process_group=process_group,
     )
     output, _ = await process.communicate()
     return process.returncode or 0, output.decode("utf-8", "replace")

@@ -1,6 +1,7 @@
 """The engine's absence: said in words by every part, and got over when it is back."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from runtime.cli.output import CommandFailed
 from runtime.cli.sandbox import app
 from sandbox import SandboxClient, SandboxUnavailable
 from sandbox.build import BuildFailed, build_image
-from sandbox.docker_client import Docker, EngineAway
-from sandbox.engine import ensure_engine
+from sandbox.docker_client import Docker, EngineAway, EngineForbidden, engine_trouble
+from sandbox.engine import _run_to_the_end, ensure_engine
 from sandbox.images import image_name
 from tests.sandbox.harness import TOKEN, ManagerProcess
 
@@ -31,6 +32,28 @@ async def test_building_without_an_engine_fails_in_words() -> None:
 async def test_another_engine_than_our_own_is_never_installed() -> None:
     with pytest.raises(SandboxUnavailable, match="unset DOCKER_HOST"):
         await ensure_engine(print, docker_host="tcp://127.0.0.1:1")
+
+
+async def test_a_socket_that_may_not_be_opened_is_told_from_one_that_is_away() -> None:
+    trouble = engine_trouble(EngineForbidden("this user may not use the engine"))
+
+    assert "usermod -aG docker" in str(trouble)
+    assert "start Docker" not in str(trouble)
+
+
+async def test_an_installation_is_not_broken_off(tmp_path: Path) -> None:
+    said: list[str] = []
+    code = f"sleep 0.6; ps -o pgid= $$ > {tmp_path}/group; touch {tmp_path}/done"
+    installing = asyncio.create_task(_run_to_the_end(said.append, "sh", "-c", code))
+    await asyncio.sleep(0.2)
+
+    installing.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await installing
+    assert (tmp_path / "done").exists()
+    assert int((tmp_path / "group").read_text()) != os.getpgrp()
+    assert said == ["finishing the installation …"]
 
 
 async def test_an_image_is_named_by_what_is_in_it() -> None:
