@@ -85,9 +85,11 @@ async def test_variables_last_and_files_outlive_their_container(
         openai,
         thread.id,
         "import os; n = 41; os.makedirs('/mnt/data/out', exist_ok=True)\n"
-        "open('/mnt/data/n.txt', 'w').write('kept')",
+        "open('/mnt/data/out/n.txt', 'w').write('kept')\n"
+        "open('/mnt/data/gone.txt', 'w').write('not kept')",
     )
-    assert "42" in text_of(await run_code(openai, thread.id, "n + 1"))
+    removed = "import os; os.remove('/mnt/data/gone.txt'); n + 1"
+    assert "42" in text_of(await run_code(openai, thread.id, removed))
 
     async with db.transaction() as session:
         container_id = await session.scalar(
@@ -98,11 +100,17 @@ async def test_variables_last_and_files_outlive_their_container(
     assert container_id is not None
     await SandboxClient(*stack.sandbox_address()).end(container_id)
     answer = text_of(
-        await run_code(openai, thread.id, "print(open('/mnt/data/n.txt').read()); n")
+        await run_code(
+            openai,
+            thread.id,
+            "import os; print(open('/mnt/data/out/n.txt').read())\n"
+            "print(os.listdir('/mnt/data')); n",
+        )
     )
 
     assert "variables are lost" in answer
     assert "kept" in answer
+    assert "gone.txt" not in answer
     assert "NameError" in answer
 
 

@@ -13,7 +13,12 @@ from typing import Any
 
 from runtime.db.transaction import Session
 from runtime.engine.tools.call import Call
-from runtime.engine.tools.containers import Desk, desk_of, note_files
+from runtime.engine.tools.containers import (
+    Desk,
+    desk_of,
+    forget_files,
+    note_files,
+)
 from runtime.errors import InvalidRequest, NotFound
 from runtime.files.models import File
 from runtime.files.service import open_content, store_file
@@ -176,6 +181,7 @@ async def _answer(
 
     async def note(session: Session, run: Run) -> None:
         await note_files(session, desk.container, epoch, held=written, written=written)
+        await forget_files(session, desk.container, outcome.gone)
 
     await call.record.answer(
         call.item, {"text": text, "outputs": outputs, "files": written}, also=note

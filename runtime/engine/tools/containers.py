@@ -1,5 +1,6 @@
 """The container of a thread, as rows know it: which files it is to hold, and holds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -90,6 +91,19 @@ async def note_files(
     row.held = {**held, **files.get("held", {})}
     row.written = {**row.written, **files.get("written", {})}
     row.last_used_at = await session.scalar(select(func.now())) or row.last_used_at
+
+
+async def forget_files(
+    session: Session, container: Container, names: Sequence[str]
+) -> None:
+    """Code has deleted these: they are not put back into the next container.
+
+    An attached file comes back all the same: it is the caller's, not the code's.
+    """
+    if names:
+        row = await session.get_one(Container, container.pk, with_for_update=True)
+        row.written = {n: f for n, f in row.written.items() if n not in names}
+        row.held = {n: f for n, f in row.held.items() if n not in names}
 
 
 def _free_name(filename: str, taken: dict[str, File]) -> str:
