@@ -207,7 +207,7 @@ class Settings(BaseSettings):
         lease_seconds = info.data.get("lease_seconds")
         if lease_seconds is not None and not 0 < seconds < lease_seconds:
             raise ValueError(
-                f"{seconds:g} s must be more than 0 and less than a lease "
+                f"{seconds:g} s must be above 0 and less than ASSISTANTS_LEASE_SECONDS "
                 f"({lease_seconds:g} s), or every worker is given up for dead"
             )
         return seconds

@@ -31,7 +31,7 @@ def test_names_of_models_lose_their_blanks() -> None:
 
 @pytest.mark.parametrize("seconds", [15, 20])
 def test_a_heartbeat_as_long_as_a_lease_is_refused(seconds: float) -> None:
-    with pytest.raises(ValidationError, match="less than a lease"):
+    with pytest.raises(ValidationError, match="less than ASSISTANTS_LEASE_SECONDS"):
         Settings(lease_seconds=15, heartbeat_seconds=seconds)
 
 
