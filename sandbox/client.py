@@ -201,6 +201,9 @@ class SandboxClient:
         greeting, _ = await connection.receive()
         proof = link.proof(self._token, str(greeting.get("nonce")))
         await connection.send({"proof": proof})
+        # A manager that refuses hangs up: what is under way then would break the
+        # connection before its words are read.
+        await _answer_with_blob(connection)
         await connection.send(request, body)
 
 

@@ -115,6 +115,7 @@ class Manager:
         expected = link.proof(self._settings.token, nonce).encode()
         given = str(greeting.get("proof")).encode("utf-8", "surrogatepass")
         if hmac.compare_digest(given, expected):
+            await connection.send({})
             request, body = await connection.receive()
             return {**request, "body": body}
         log.warning("request refused: wrong token")

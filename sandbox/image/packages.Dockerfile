@@ -24,4 +24,4 @@ RUN set -eu; \
     python3 -c 'import IPython, PIL, docx, numpy, openpyxl, pandas, pptx, pypdf, \
 scipy.stats, seaborn, sklearn.linear_model, statsmodels.api, sympy'; \
     find / -xdev -type f -perm /6000 -exec chmod a-s {} +; \
-    rm -rf /var/lib/apt/lists/* /var/cache/apt /root/.cache /tmp/*
+    rm -rf /var/lib/apt/lists/* /var/cache/apt "$HOME/.cache" /tmp/*
