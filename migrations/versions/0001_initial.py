@@ -1,5 +1,7 @@
 """The first tables: projects, files, stores, assistants, threads, runs.
 
+Long, because one revision makes all of them: none is of use without the others.
+
 Revision ID: 0001
 Revises:
 """
