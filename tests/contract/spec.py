@@ -56,6 +56,15 @@ def components() -> dict[str, Schema]:
     return plain
 
 
+@cache
+def uncorrected() -> dict[str, Schema]:
+    """Every schema as the document has it, slips and all, open to keys beyond it."""
+    if DOCUMENT is None:
+        return {}
+    schemas = DOCUMENT["components"]["schemas"]
+    return {name: _plain(part, name, closed=False) for name, part in schemas.items()}
+
+
 def operations() -> set[tuple[str, str]]:
     """(VERB, path) of each official operation of the resources we serve."""
     paths = DOCUMENT["paths"] if DOCUMENT else {}
@@ -111,10 +120,14 @@ def _refs(node: Any) -> Iterator[str]:
             yield from _refs(part)
 
 
-def _plain(node: Any, component: str) -> Any:
-    """Without the leftovers of OpenAPI 3.0, and closed to unknown keys."""
+def _plain(node: Any, component: str, *, closed: bool = True) -> Any:
+    """Without the leftovers of OpenAPI 3.0; if `closed`, to keys it does not name too."""
+
+    def plain_part(part: Any) -> Any:
+        return _plain(part, component, closed=closed)
+
     if isinstance(node, list):
-        return [_plain(part, component) for part in node]
+        return [plain_part(part) for part in node]
     if not isinstance(node, dict):
         return node
     if "$recursiveRef" in node:
@@ -124,15 +137,16 @@ def _plain(node: Any, component: str) -> Any:
     ]
     if "allOf" in node and len(parts) == 1:
         # `allOf: [X, {nullable: true}]` means: X or null.
-        return {"anyOf": [_plain(parts[0], component), {"type": "null"}]}
+        return {"anyOf": [plain_part(parts[0]), {"type": "null"}]}
     plain: Schema = {}
     for key, value in node.items():
         if key == "properties":
-            plain[key] = {name: _plain(part, component) for name, part in value.items()}
+            plain[key] = {name: plain_part(part) for name, part in value.items()}
         elif key not in _WORDS_ONLY | {"nullable", "discriminator"}:
-            plain[key] = _plain(value, component)
+            plain[key] = plain_part(value)
     if "properties" in plain:
-        plain.setdefault("additionalProperties", False)
+        if closed:
+            plain.setdefault("additionalProperties", False)
         plain.setdefault("type", "object")
     if plain.get("type") == "array" and "required" in plain:
         # Written beside `items`, where it says nothing; meant of each item.
