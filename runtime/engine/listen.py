@@ -187,7 +187,8 @@ class Listener:
         call = calls[delta.index]
         call.arguments += delta.arguments
         if call.name in self._functions and delta.arguments:
-            self._call_delta(delta.index, call, {"arguments": delta.arguments})
+            more = {"type": "function", "function": {"arguments": delta.arguments}}
+            self._call_delta(delta.index, more)
 
     def _begin_call(self, index: int) -> None:
         turn, run = self.turn, self._claim.run
@@ -198,18 +199,14 @@ class Listener:
             self._announce_step(calls_step(run, turn), [])
         call = turn.calls[index]
         if call.name in self._functions:
-            self._call_delta(
-                index, call, {"name": call.name, "arguments": "", "output": None}
-            )
+            function = {"name": call.name, "arguments": "", "output": None}
+            # Told once: followers join texts of the same place, ids too.
+            shell = {"id": call.call_id, "type": "function", "function": function}
+            self._call_delta(index, shell)
 
-    def _call_delta(self, index: int, call: Calling, function: dict[str, Any]) -> None:
-        told = {
-            "index": index,
-            "id": call.call_id,
-            "type": "function",
-            "function": function,
-        }
-        self._voice.say("thread.run.step.delta", step_delta(self.turn, told))
+    def _call_delta(self, index: int, told: dict[str, Any]) -> None:
+        delta = step_delta(self.turn, {"index": index, **told})
+        self._voice.say("thread.run.step.delta", delta)
 
 
 def step_delta(turn: Turn, call: dict[str, Any]) -> dict[str, Any]:

@@ -87,7 +87,8 @@ def _accumulated(events: list[Sent]) -> list[tuple[str, str, str]]:
     for data in named(events, "thread.run.step.delta"):
         for piece in data["delta"]["step_details"]["tool_calls"]:
             function = piece["function"]
-            call = held.setdefault(piece["index"], [piece["id"], "", ""])
+            call = held.setdefault(piece["index"], ["", "", ""])
+            call[0] += piece.get("id") or ""
             call[1] += function.get("name") or ""
             call[2] += function.get("arguments") or ""
     return [(id, name, arguments) for _, (id, name, arguments) in sorted(held.items())]

@@ -45,14 +45,17 @@ class Call:
         assert self.item.call_id is not None  # every call item has one
         return self.item.call_id
 
+    def begin(self, kind: str, shell: dict[str, Any]) -> None:
+        """Tell the followers of this call, before any change of it."""
+        # Its id is told only here: they join texts of the same place, ids too.
+        self._say({"id": self.call_id, "type": kind, kind: shell})
+
     def tell(self, kind: str, change: dict[str, Any]) -> None:
         """Tell the followers what has changed on this call."""
-        told = {
-            "index": self.item.output_index,
-            "id": self.call_id,
-            "type": kind,
-            kind: change,
-        }
+        self._say({"type": kind, kind: change})
+
+    def _say(self, piece: dict[str, Any]) -> None:
+        told = {"index": self.item.output_index, **piece}
         self.voice.say(
             "thread.run.step.delta",
             {

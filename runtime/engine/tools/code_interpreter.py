@@ -54,10 +54,10 @@ async def run_code(call: Call) -> None:
     """
     code = call.item.body.get("code")
     sandbox = call.engine.sandbox
+    call.begin("code_interpreter", {"input": code or "", "outputs": []})
     if code is None:
         await _answer_badly(call, 'Expected the arguments {"code": string}.')
         return
-    call.tell("code_interpreter", {"input": code, "outputs": []})
     if sandbox is None:
         await _answer_badly(call, _OFF)
         return
