@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from runtime.wire.base import NotNull, Text, UnixSeconds, WireModel, invalid
+from runtime.wire.base import NotNull, Omissible, Text, UnixSeconds, WireModel, invalid
 from runtime.wire.paging import Listed, Page
 from runtime.wire.shared import (
     MAX_FILE_SEARCH_STORES,
@@ -39,10 +39,10 @@ class VectorStoreHelper(WireModel):
 class CreateToolResourcesFileSearch(WireModel):
     """Either a store that exists or one to be made, not both."""
 
-    vector_store_ids: NotNull[
+    vector_store_ids: Omissible[
         Annotated[list[Text], Field(max_length=MAX_FILE_SEARCH_STORES)]
     ] = None
-    vector_stores: NotNull[
+    vector_stores: Omissible[
         Annotated[list[VectorStoreHelper], Field(max_length=MAX_FILE_SEARCH_STORES)]
     ] = None
 
@@ -58,8 +58,8 @@ class CreateToolResourcesFileSearch(WireModel):
 class CreateToolResources(WireModel):
     """Tool resources as they may be asked for when an assistant or thread is made."""
 
-    code_interpreter: NotNull[ToolResourcesCodeInterpreter] = None
-    file_search: NotNull[CreateToolResourcesFileSearch] = None
+    code_interpreter: Omissible[ToolResourcesCodeInterpreter] = None
+    file_search: Omissible[CreateToolResourcesFileSearch] = None
 
 
 class AssistantObject(Listed):

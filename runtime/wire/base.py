@@ -4,7 +4,8 @@ Null and absent differ on this wire. Three spellings say which one a field may b
 
     X | None            null is allowed and is sent as null
     NotNull[X] = None   in requests: may be left out, may not be null
-    Omissible[X] = None in objects: None means the key is not sent at all
+    Omissible[X] = None in objects: None means the key is not sent at all; in requests:
+                        null says no more than leaving it out
 
 In requests, `model_fields_set` tells an explicit null from an absent field.
 """

@@ -10,6 +10,7 @@ from runtime.wire.base import (
     JsonObject,
     NonEmptyText,
     NotNull,
+    Omissible,
     Text,
     WireModel,
     invalid,
@@ -153,16 +154,20 @@ class ToolResourcesCodeInterpreter(WireModel):
 
 
 class ToolResourcesFileSearch(WireModel):
-    vector_store_ids: NotNull[
+    vector_store_ids: Omissible[
         Annotated[list[Text], Field(max_length=MAX_FILE_SEARCH_STORES)]
     ] = None
 
 
 class ToolResources(WireModel):
-    """What the tools of an assistant or a thread may reach, by id."""
+    """What the tools of an assistant or a thread may reach, by id.
 
-    code_interpreter: NotNull[ToolResourcesCodeInterpreter] = None
-    file_search: NotNull[ToolResourcesFileSearch] = None
+    Null says nothing of a tool, in requests too: clients send back what they have read,
+    with null for each tool that was not there (AutoGen's assistant agent does).
+    """
+
+    code_interpreter: Omissible[ToolResourcesCodeInterpreter] = None
+    file_search: Omissible[ToolResourcesFileSearch] = None
 
 
 class ResponseFormatText(WireModel):

@@ -65,6 +65,22 @@ async def test_tool_resources_change_a_tool_at_a_time(
     }
 
 
+async def test_resources_read_may_be_sent_back_with_null_for_the_tool_not_there(
+    openai: AsyncOpenAI, make: Make
+) -> None:
+    file = await make.file()
+    thread = await openai.beta.threads.create(
+        tool_resources={"code_interpreter": {"file_ids": [file.id]}}
+    )
+    assert thread.tool_resources is not None
+    read = thread.tool_resources.model_dump()
+    assert read["file_search"] is None
+
+    changed = await openai.beta.threads.update(thread.id, tool_resources=read)  # type: ignore[arg-type]  # as clients that dump their models do
+
+    assert changed.tool_resources == thread.tool_resources
+
+
 @pytest.mark.parametrize(
     ("resources", "param"),
     [

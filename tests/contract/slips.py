@@ -88,6 +88,12 @@ _NEW_STORES = (
     "CreateAssistantRequest.tool_resources.file_search",
     "CreateThreadRequest.tool_resources.file_search",
 )
+# Of an assistant or a thread, made or modified; and of a run that makes its thread.
+_TOOL_RESOURCES = (
+    *("CreateAssistantRequest", "ModifyAssistantRequest"),
+    *("CreateThreadRequest", "ModifyThreadRequest", "CreateThreadAndRunRequest"),
+)
+_OR_NULL: Schema = {"anyOf": [{}, {"type": "null"}]}
 _SCALARS: list[Schema] = [{"type": kind} for kind in ("string", "number", "boolean")]
 _TEXT_OR_NUMBER: Schema = {"oneOf": _SCALARS[:2]}
 
@@ -348,6 +354,23 @@ SLIPS: list[Slip] = [
         {"properties": {"description": {"type": "string"}}},
         "ours: the description that its request takes",
     ),
+    *(
+        Slip(
+            place,
+            _OR_NULL,
+            "AutoGen sends back what it has read, with null for what was not there",
+        )
+        for name in _TOOL_RESOURCES
+        for place in (
+            f"{name}.tool_resources.code_interpreter",
+            f"{name}.tool_resources.file_search",
+            f"{name}.tool_resources.file_search.vector_store_ids",
+        )
+    ),
+    *(
+        Slip(f"{place}.vector_stores", _OR_NULL, "as above, beside ids that it names")
+        for place in _NEW_STORES
+    ),
 ]
 
 
@@ -363,7 +386,8 @@ def correct(components: dict[str, Schema]) -> None:
         node = components[component]
         for part in path:
             node = _step(_bare(node), part)
-        if not _merge(node if "$ref" in slip.change else _bare(node), slip.change):
+        whole = "$ref" in slip.change or slip.change is _OR_NULL
+        if not _merge(node if whole else _bare(node), slip.change):
             raise LookupError(f"{slip.place} needs no correction any more")
 
 
@@ -390,6 +414,10 @@ def _step(node: Schema, part: str) -> Schema:
 
 def _merge(node: Schema, change: Schema) -> bool:
     before = dict(node)
+    if change is _OR_NULL:
+        node.clear()
+        node["anyOf"] = [before, {"type": "null"}]
+        return {"type": "null"} not in before.get("anyOf", [])
     for key, value in change.items():
         if value is None:
             node.pop(key, None)
