@@ -7,7 +7,9 @@ from fastapi import FastAPI
 
 import runtime
 from runtime.api import errors, playground
+from runtime.api.azure import Azure
 from runtime.api.middleware import Envelope, Gate
+from runtime.api.openapi import DescribedAPI, operation_id
 from runtime.api.routes import operator_routers, v1_routers
 from runtime.observability.logging import configure_logging
 from runtime.resources import open_resources
@@ -31,12 +33,13 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.resources = resources
             yield
 
-    app = FastAPI(
+    app = DescribedAPI(
         title="Assistants Runtime",
         version=runtime.__version__,
         lifespan=lifespan,
         # /v1/threads/ is not an address of the API, and a redirect would lose the body.
         redirect_slashes=False,
+        generate_unique_id_function=operation_id,
     )
     errors.install(app)
     for router in v1_routers():
@@ -47,4 +50,5 @@ def create_app(settings: Settings) -> FastAPI:
     # The last one added is the outermost.
     app.add_middleware(Gate, max_file_bytes=settings.max_file_bytes)
     app.add_middleware(Envelope)
+    app.add_middleware(Azure)
     return app

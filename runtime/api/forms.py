@@ -1,14 +1,51 @@
 """Multipart forms: the one file of a request, and its bytes in blocks."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 from fastapi import Request
+from pydantic import BaseModel
 from starlette.datastructures import FormData, UploadFile
 
 from runtime.errors import InvalidRequest, TooLarge, UnsupportedMediaType
 
 _BLOCK_BYTES = 256 * 1024
 _MEGABYTE = 1024 * 1024
+
+
+def form_body(file: str, fields: type[BaseModel] | None = None) -> dict[str, Any]:
+    """Describe a form for `/openapi.json`, as a route's `openapi_extra`.
+
+    Routes read their forms themselves, so FastAPI does not see them.
+
+    Args:
+        file: the field of the file.
+        fields: the fields beside it; those of a part of it are named `part[field]`.
+    """
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {file: {"type": "string", "format": "binary", "minLength": 1}},
+        "required": [file],
+        "additionalProperties": False,
+    }
+    if fields is not None:
+        _add_fields(schema, fields.model_json_schema())
+    content = {"multipart/form-data": {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _add_fields(schema: dict[str, Any], fields: dict[str, Any]) -> None:
+    schema["required"] += fields["required"]
+    for name, field in fields["properties"].items():
+        if "$ref" not in field:
+            schema["properties"][name] = field
+            continue
+        part = fields["$defs"][field["$ref"].rpartition("/")[2]]
+        flat = {f"{name}[{key}]": inner for key, inner in part["properties"].items()}
+        schema["properties"] |= flat
+        # The part may be left out, but not half of it.
+        needed = [f"{name}[{key}]" for key in part["required"]]
+        schema.setdefault("dependentRequired", {}).update(dict.fromkeys(flat, needed))
 
 
 def check_is_form(request: Request) -> None:

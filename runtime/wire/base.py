@@ -27,6 +27,10 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 T = TypeVar("T")
 
+# For a shape with defaults that stands both in requests and in answers: it is published
+# once, under one name, as the requests have it.
+SHARED_SHAPE = ConfigDict(json_schema_serialization_defaults_required=False)
+
 _FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 # A JSON document a caller may hand us (a function's parameters, an output schema). Far
@@ -42,6 +46,8 @@ class WireModel(BaseModel):
         extra="forbid",
         allow_inf_nan=False,
         serialize_by_alias=True,
+        # Published as it is sent: a key that has a default is never absent.
+        json_schema_serialization_defaults_required=True,
     )
 
 

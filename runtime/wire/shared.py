@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from runtime.wire.base import (
+    SHARED_SHAPE,
     FunctionName,
     JsonObject,
     NonEmptyText,
@@ -148,6 +149,8 @@ RunTools = Annotated[list[AssistantTool], Field(max_length=MAX_RUN_TOOLS)]
 class ToolResourcesCodeInterpreter(WireModel):
     """Files placed in the sandbox's `/mnt/data`."""
 
+    model_config = SHARED_SHAPE
+
     file_ids: Annotated[list[Text], Field(max_length=MAX_CODE_FILES)] = Field(
         default_factory=list
     )
@@ -248,6 +251,8 @@ AssistantsApiToolChoiceOption = Annotated[
 
 class TruncationObject(WireModel):
     """How much of the thread a run reads: as fits, or the last so many messages."""
+
+    model_config = SHARED_SHAPE
 
     type: Literal["auto", "last_messages"]
     last_messages: Annotated[int, Field(ge=1)] | None = None

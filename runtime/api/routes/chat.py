@@ -5,19 +5,20 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
 
 from runtime.api.deps import ResourcesDep
+from runtime.api.published import CHAT_OR_STREAM
+from runtime.api.router import Router
 from runtime.errors import ApiError
 from runtime.gateway import chat_completion, chat_completion_stream
 from runtime.wire.chat import CreateChatCompletionRequest
 from runtime.wire.errors import Error, ErrorResponse
 
-router = APIRouter(tags=["chat"])
+router = Router(tags=["chat"])
 
 
-@router.post("/chat/completions")
+@router.post("/chat/completions", responses={200: CHAT_OR_STREAM})
 async def create_chat_completion(
     body: CreateChatCompletionRequest, resources: ResourcesDep
 ) -> Response:

@@ -1,10 +1,11 @@
 """`/vector_stores/{id}/file_batches`: files added to a store together."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from runtime import db
 from runtime.api.deps import CurrentProject, ListCursor, Session, StoreFileFilter
 from runtime.api.polling import poll_soon
+from runtime.api.router import Router
 from runtime.vector_stores import batches
 from runtime.vector_stores.counts import count_batch
 from runtime.vector_stores.files import Attachment
@@ -16,13 +17,13 @@ from runtime.wire.vector_stores import (
     VectorStoreFileBatchObject,
 )
 
-router = APIRouter(
+router = Router(
     prefix="/vector_stores/{vector_store_id}/file_batches", tags=["vector stores"]
 )
 
 
 @router.post("")
-async def create_batch(
+async def create_vector_store_file_batch(
     vector_store_id: str,
     body: CreateVectorStoreFileBatchRequest,
     project: CurrentProject,
@@ -40,7 +41,7 @@ async def create_batch(
 
 
 @router.get("/{batch_id}")
-async def get_batch(
+async def get_vector_store_file_batch(
     vector_store_id: str,
     batch_id: str,
     project: CurrentProject,
@@ -56,7 +57,7 @@ async def get_batch(
 
 
 @router.post("/{batch_id}/cancel")
-async def cancel_batch(
+async def cancel_vector_store_file_batch(
     vector_store_id: str, batch_id: str, project: CurrentProject, session: Session
 ) -> VectorStoreFileBatchObject:
     """Stop reading the files of a batch."""
@@ -65,7 +66,7 @@ async def cancel_batch(
 
 
 @router.get("/{batch_id}/files")
-async def list_batch_files(
+async def list_files_in_vector_store_batch(
     vector_store_id: str,
     batch_id: str,
     project: CurrentProject,

@@ -14,7 +14,8 @@ from runtime.api.deps import (
     ResourcesDep,
     Session,
 )
-from runtime.api.forms import blocks_of, check_is_form, sent_file
+from runtime.api.forms import blocks_of, check_is_form, form_body, sent_file
+from runtime.api.published import BYTES
 from runtime.errors import ApiError
 from runtime.files import service as files
 from runtime.files.models import File
@@ -35,7 +36,7 @@ router = APIRouter(tags=["files"])
 _MAX_FIELDS = 20
 
 
-@router.post("/files")
+@router.post("/files", openapi_extra=form_body("file", CreateFileRequest))
 async def create_file(
     request: Request, project: CurrentProject, resources: ResourcesDep
 ) -> OpenAIFile:
@@ -80,7 +81,11 @@ async def retrieve_file(
     return render_file(await files.get_file(session, project, file_id))
 
 
-@router.get("/files/{file_id}/content")
+@router.get(
+    "/files/{file_id}/content",
+    response_class=StreamingResponse,
+    responses={200: BYTES},
+)
 async def download_file(
     file_id: str, project: CurrentProject, resources: ResourcesDep
 ) -> StreamingResponse:

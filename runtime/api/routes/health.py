@@ -1,10 +1,11 @@
 """`/healthz`, `/readyz`, `/metrics`: for those who operate the runtime."""
 
 from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from runtime.api.deps import ResourcesDep, Session
+from runtime.api.published import READY, UNREADY, refusal
 from runtime.errors import Unavailable
 from runtime.observability.metrics import FILES_WAITING, RUNS_LIVE
 from runtime.runs.service import count_live
@@ -19,7 +20,7 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={200: READY, 503: UNREADY})
 async def readyz(resources: ResourcesDep) -> JSONResponse:
     """200 when database, Redis and a worker answer; else 503 and which does not."""
     checks = {"database": "ok", "redis": "ok", "worker": "ok"}
@@ -37,7 +38,7 @@ async def readyz(resources: ResourcesDep) -> JSONResponse:
     )
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse, responses={503: refusal(503)})
 async def metrics(session: Session) -> Response:
     """Prometheus' text format."""
     for status, count in (await count_live(session)).items():

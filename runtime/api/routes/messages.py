@@ -1,8 +1,7 @@
 """`/threads/{thread_id}/messages`"""
 
-from fastapi import APIRouter
-
 from runtime.api.deps import CurrentProject, ListCursor, ResourcesDep, Session
+from runtime.api.router import Router
 from runtime.threads import service as threads
 from runtime.threads.render import render_message
 from runtime.wire.messages import (
@@ -13,7 +12,7 @@ from runtime.wire.messages import (
     ModifyMessageRequest,
 )
 
-router = APIRouter(prefix="/threads/{thread_id}/messages", tags=["messages"])
+router = Router(prefix="/threads/{thread_id}/messages", tags=["messages"])
 
 
 @router.post("")
@@ -24,6 +23,7 @@ async def create_message(
     session: Session,
     resources: ResourcesDep,
 ) -> MessageObject:
+    """Add a message to the end of a thread."""
     message = await threads.create_message(
         session, project, thread_id, body, embedder=resources.gateway.embedder
     )
@@ -38,6 +38,7 @@ async def list_messages(
     session: Session,
     run_id: str | None = None,
 ) -> ListMessagesResponse:
+    """The messages of a thread."""
     page = await threads.list_messages(
         session, project, thread_id, cursor, run_id=run_id
     )
@@ -49,6 +50,7 @@ async def list_messages(
 async def get_message(
     thread_id: str, message_id: str, project: CurrentProject, session: Session
 ) -> MessageObject:
+    """One message."""
     message = await threads.get_message(session, project, thread_id, message_id)
     return render_message(message, thread_id)
 
@@ -61,6 +63,7 @@ async def modify_message(
     project: CurrentProject,
     session: Session,
 ) -> MessageObject:
+    """Change a message's metadata."""
     message = await threads.modify_message(
         session, project, thread_id, message_id, body
     )
@@ -71,5 +74,6 @@ async def modify_message(
 async def delete_message(
     thread_id: str, message_id: str, project: CurrentProject, session: Session
 ) -> DeleteMessageResponse:
+    """Delete a message."""
     await threads.delete_message(session, project, thread_id, message_id)
     return DeleteMessageResponse(id=message_id)

@@ -1,8 +1,8 @@
 """`/threads/{thread_id}/runs`, `/threads/runs`: create, follow, cancel, answer."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from runtime.api.deps import (
@@ -13,6 +13,8 @@ from runtime.api.deps import (
     Session,
 )
 from runtime.api.polling import poll_soon
+from runtime.api.published import RUN_OR_STREAM, RUN_STREAM
+from runtime.api.router import Router
 from runtime.api.sse import stream_run
 from runtime.errors import InvalidRequest
 from runtime.events.announce import announced
@@ -30,11 +32,7 @@ from runtime.wire.runs import (
     SubmitToolOutputsRunRequest,
 )
 
-router = APIRouter(prefix="/threads", tags=["runs"])
-
-_STREAMED: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {}}}
-}
+router = Router(prefix="/threads", tags=["runs"])
 
 
 def _limits(resources: Resources) -> RunLimits:
@@ -47,13 +45,14 @@ def _limits(resources: Resources) -> RunLimits:
 
 
 # Declared before `/threads/{thread_id}`, or that would take `runs` for an id.
-@router.post("/runs", response_model=RunObject, responses=_STREAMED)
+@router.post("/runs", response_model=RunObject, responses={200: RUN_OR_STREAM})
 async def create_thread_and_run(
     body: CreateThreadAndRunRequest,
     project: CurrentProject,
     session: Session,
     resources: ResourcesDep,
 ) -> RunObject | StreamingResponse:
+    """Create a thread and run an assistant on it."""
     run = await creation.create_thread_and_run(
         session,
         project,
@@ -66,7 +65,9 @@ async def create_thread_and_run(
     return render_run(run)
 
 
-@router.post("/{thread_id}/runs", response_model=RunObject, responses=_STREAMED)
+@router.post(
+    "/{thread_id}/runs", response_model=RunObject, responses={200: RUN_OR_STREAM}
+)
 async def create_run(
     thread_id: str,
     body: CreateRunRequest,
@@ -75,6 +76,7 @@ async def create_run(
     resources: ResourcesDep,
     include: Include = None,
 ) -> RunObject | StreamingResponse:
+    """Run an assistant on a thread."""
     run = await creation.create_run(
         session,
         project,
@@ -93,6 +95,7 @@ async def create_run(
 async def list_runs(
     thread_id: str, cursor: ListCursor, project: CurrentProject, session: Session
 ) -> ListRunsResponse:
+    """The runs of a thread."""
     page, calls = await service.list_runs(session, project, thread_id, cursor)
     rendered = [render_run(run, calls.get(run.pk, ())) for run in page.data]
     return ListRunsResponse.of(rendered, has_more=page.has_more)
@@ -106,6 +109,7 @@ async def get_run(
     session: Session,
     response: Response,
 ) -> RunObject:
+    """One run."""
     run = await service.get_run(session, project, thread_id, run_id)
     if run.status in LIVE:
         poll_soon(response, run.created_at)
@@ -120,6 +124,7 @@ async def modify_run(
     project: CurrentProject,
     session: Session,
 ) -> RunObject:
+    """Change a run's metadata."""
     run = await service.modify_run(session, project, thread_id, run_id, body)
     return render_run(run, await service.open_calls(session, run))
 
@@ -128,13 +133,16 @@ async def modify_run(
 async def cancel_run(
     thread_id: str, run_id: str, project: CurrentProject, session: Session
 ) -> RunObject:
+    """Stop a run; one in progress is `cancelling` until its worker has stopped."""
     return render_run(await service.cancel_run(session, project, thread_id, run_id))
 
 
 @router.post(
     "/{thread_id}/runs/{run_id}/submit_tool_outputs",
+    # Misspelt so in the official description, and in the clients made of it.
+    operation_id="submitToolOuputsToRun",
     response_model=RunObject,
-    responses=_STREAMED,
+    responses={200: RUN_OR_STREAM},
 )
 async def submit_tool_outputs(
     thread_id: str,
@@ -144,13 +152,18 @@ async def submit_tool_outputs(
     session: Session,
     resources: ResourcesDep,
 ) -> RunObject | StreamingResponse:
+    """Answer the calls that a run waits for, all at once."""
     run = await service.submit_tool_outputs(session, project, thread_id, run_id, body)
     if body.stream:
         return stream_run(resources.db, resources.bus, run, first=announced(session))
     return render_run(run)
 
 
-@router.get("/{thread_id}/runs/{run_id}/stream", response_class=StreamingResponse)
+@router.get(
+    "/{thread_id}/runs/{run_id}/stream",
+    response_class=StreamingResponse,
+    responses={200: RUN_STREAM},
+)
 async def resume_stream(
     thread_id: str,
     run_id: str,

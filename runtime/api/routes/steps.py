@@ -1,18 +1,17 @@
 """`/threads/{thread_id}/runs/{run_id}/steps`"""
 
-from fastapi import APIRouter
-
 from runtime.api.deps import CurrentProject, Include, ListCursor, Session
+from runtime.api.router import Router
 from runtime.runs import steps
 from runtime.runs.render import render_step
 from runtime.runs.service import get_run
 from runtime.wire.steps import ListRunStepsResponse, RunStepObject
 
-router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}/steps", tags=["runs"])
+router = Router(prefix="/threads/{thread_id}/runs/{run_id}/steps", tags=["runs"])
 
 
 @router.get("")
-async def list_steps(
+async def list_run_steps(
     thread_id: str,
     run_id: str,
     cursor: ListCursor,
@@ -20,6 +19,7 @@ async def list_steps(
     session: Session,
     include: Include = None,
 ) -> ListRunStepsResponse:
+    """The steps of a run."""
     run = await get_run(session, project, thread_id, run_id)
     page, items = await steps.list_steps(session, run, cursor)
     rendered = [
@@ -30,7 +30,7 @@ async def list_steps(
 
 
 @router.get("/{step_id}")
-async def get_step(
+async def get_run_step(
     thread_id: str,
     run_id: str,
     step_id: str,
@@ -38,6 +38,7 @@ async def get_step(
     session: Session,
     include: Include = None,
 ) -> RunStepObject:
+    """One step."""
     run = await get_run(session, project, thread_id, run_id)
     step, items = await steps.get_step(session, run, step_id)
     return render_step(run, step, items, with_content=bool(include))

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 
 from runtime.api.deps import CurrentProject, ResourcesDep, Session
+from runtime.api.router import Router
 from runtime.runs import service as runs
 from runtime.threads import service as threads
 from runtime.threads.render import render_thread
@@ -15,7 +16,7 @@ from runtime.wire.threads import (
     ThreadObject,
 )
 
-router = APIRouter(prefix="/threads", tags=["threads"])
+router = Router(prefix="/threads", tags=["threads"])
 
 
 @router.post("")
@@ -26,6 +27,7 @@ async def create_thread(
     # The one creation that may come without a body.
     body: Annotated[CreateThreadRequest | None, Body()] = None,
 ) -> ThreadObject:
+    """Create a thread, with messages if any are sent along."""
     thread = await threads.create_thread(
         session,
         project,
@@ -39,6 +41,7 @@ async def create_thread(
 async def get_thread(
     thread_id: str, project: CurrentProject, session: Session
 ) -> ThreadObject:
+    """One thread."""
     return render_thread(await threads.get_thread(session, project, thread_id))
 
 
@@ -50,6 +53,7 @@ async def modify_thread(
     session: Session,
     resources: ResourcesDep,
 ) -> ThreadObject:
+    """Change a thread's metadata or tool resources."""
     thread = await threads.modify_thread(
         session, project, thread_id, body, embedder=resources.gateway.embedder
     )
@@ -60,6 +64,7 @@ async def modify_thread(
 async def delete_thread(
     thread_id: str, project: CurrentProject, session: Session
 ) -> DeleteThreadResponse:
+    """Delete a thread with its messages and runs."""
     # A live run on it is stopped first, which is the runs' affair.
     await runs.delete_thread(session, project, thread_id)
     return DeleteThreadResponse(id=thread_id)

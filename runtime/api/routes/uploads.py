@@ -6,7 +6,7 @@ from fastapi import APIRouter, BackgroundTasks, Request
 from starlette.datastructures import FormData
 
 from runtime.api.deps import CurrentProject, ResourcesDep, Session
-from runtime.api.forms import blocks_of, check_is_form, sent_file
+from runtime.api.forms import blocks_of, check_is_form, form_body, sent_file
 from runtime.errors import ApiError
 from runtime.files import uploads
 from runtime.files.parts import remove_parts
@@ -46,7 +46,7 @@ async def create_upload(
     return render_upload(upload)
 
 
-@router.post("/uploads/{upload_id}/parts")
+@router.post("/uploads/{upload_id}/parts", openapi_extra=form_body("data"))
 async def add_upload_part(
     upload_id: str, request: Request, project: CurrentProject, resources: ResourcesDep
 ) -> UploadPart:

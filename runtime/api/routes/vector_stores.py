@@ -1,6 +1,6 @@
 """`/vector_stores`: stores, their files, and search. Batches: `file_batches.py`."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from runtime import db
 from runtime.api.deps import (
@@ -11,6 +11,7 @@ from runtime.api.deps import (
     StoreFileFilter,
 )
 from runtime.api.polling import poll_soon
+from runtime.api.router import Router
 from runtime.vector_stores import files as store_files
 from runtime.vector_stores import service as stores
 from runtime.vector_stores.counts import count_files
@@ -39,11 +40,11 @@ from runtime.wire.vector_stores import (
     VectorStoreObject,
 )
 
-router = APIRouter(prefix="/vector_stores", tags=["vector stores"])
+router = Router(prefix="/vector_stores", tags=["vector stores"])
 
 
 @router.post("")
-async def create_store(
+async def create_vector_store(
     body: CreateVectorStoreRequest,
     project: CurrentProject,
     session: Session,
@@ -65,7 +66,7 @@ async def create_store(
 
 
 @router.get("")
-async def list_stores(
+async def list_vector_stores(
     project: CurrentProject, session: Session, cursor: ListCursor
 ) -> ListVectorStoresResponse:
     """The project's stores."""
@@ -78,7 +79,7 @@ async def list_stores(
 
 
 @router.get("/{vector_store_id}")
-async def get_store(
+async def get_vector_store(
     vector_store_id: str, project: CurrentProject, session: Session
 ) -> VectorStoreObject:
     """One store."""
@@ -88,7 +89,7 @@ async def get_store(
 
 
 @router.post("/{vector_store_id}")
-async def modify_store(
+async def modify_vector_store(
     vector_store_id: str,
     body: UpdateVectorStoreRequest,
     project: CurrentProject,
@@ -101,7 +102,7 @@ async def modify_store(
 
 
 @router.delete("/{vector_store_id}")
-async def delete_store(
+async def delete_vector_store(
     vector_store_id: str, project: CurrentProject, session: Session
 ) -> DeleteVectorStoreResponse:
     """Delete a store; its files themselves stay."""
@@ -110,7 +111,7 @@ async def delete_store(
 
 
 @router.post("/{vector_store_id}/files")
-async def create_store_file(
+async def create_vector_store_file(
     vector_store_id: str,
     body: CreateVectorStoreFileRequest,
     project: CurrentProject,
@@ -125,7 +126,7 @@ async def create_store_file(
 
 
 @router.get("/{vector_store_id}/files")
-async def list_store_files(
+async def list_vector_store_files(
     vector_store_id: str,
     project: CurrentProject,
     session: Session,
@@ -140,7 +141,7 @@ async def list_store_files(
 
 
 @router.get("/{vector_store_id}/files/{file_id}")
-async def get_store_file(
+async def get_vector_store_file(
     vector_store_id: str,
     file_id: str,
     project: CurrentProject,
@@ -155,7 +156,7 @@ async def get_store_file(
 
 
 @router.post("/{vector_store_id}/files/{file_id}")
-async def modify_store_file(
+async def update_vector_store_file_attributes(
     vector_store_id: str,
     file_id: str,
     body: UpdateVectorStoreFileAttributesRequest,
@@ -170,7 +171,7 @@ async def modify_store_file(
 
 
 @router.delete("/{vector_store_id}/files/{file_id}")
-async def delete_store_file(
+async def delete_vector_store_file(
     vector_store_id: str, file_id: str, project: CurrentProject, session: Session
 ) -> DeleteVectorStoreFileResponse:
     """Take a file out of a store; the file itself stays."""
@@ -179,7 +180,7 @@ async def delete_store_file(
 
 
 @router.get("/{vector_store_id}/files/{file_id}/content")
-async def read_store_file(
+async def retrieve_vector_store_file_content(
     vector_store_id: str, file_id: str, project: CurrentProject, session: Session
 ) -> VectorStoreFileContentResponse:
     """The text that was read out of a file."""
@@ -189,7 +190,7 @@ async def read_store_file(
 
 
 @router.post("/{vector_store_id}/search")
-async def search_store(
+async def search_vector_store(
     vector_store_id: str,
     body: VectorStoreSearchRequest,
     project: CurrentProject,
