@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime.api.errors import render_error
-from runtime.errors import ApiError, TooLarge, Unauthenticated
+from runtime.errors import ApiError, NoSuchRoute, TooLarge, Unauthenticated
 from runtime.ids import new_id
 from runtime.observability.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from runtime.projects.models import Project
@@ -106,6 +106,7 @@ class Gate:
             secret = _secret(headers)
             _check_length(headers, limit)
             scope.setdefault("state", {})["project"] = await _project(scope, secret)
+            _check_path(scope)
         except ApiError as error:
             await render_error(error)(scope, receive, send)
             return
@@ -165,6 +166,13 @@ async def _project(scope: Scope, secret: str) -> Project:
 def _check_length(headers: Headers, limit: int) -> None:
     declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
+def _check_path(scope: Scope) -> None:
+    # No id holds one, and Postgres could not even be asked for it.
+    if "\0" in scope["path"]:
+        shown = scope["path"].replace("\0", "\\0")[:200]
+        raise NoSuchRoute(f"Unknown request URL: {scope['method']} {shown}.")
+
+
         raise _too_large(limit)
 
 

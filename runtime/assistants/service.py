@@ -78,10 +78,15 @@ async def list_assistants(
     Raises:
         InvalidRequest: a cursor is not in the list.
     """
-    query = select(Assistant).where(
-        Assistant.project_id == project.id, Assistant.deleted_at.is_(None)
+    ever = select(Assistant).where(Assistant.project_id == project.id)
+    return await fetch_page(
+        session,
+        ever.where(Assistant.deleted_at.is_(None)),
+        cursor,
+        id=Assistant.id,
+        key=Assistant.pk,
+        places=ever,
     )
-    return await fetch_page(session, query, cursor, id=Assistant.id, key=Assistant.pk)
 
 
 async def modify_assistant(

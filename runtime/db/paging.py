@@ -42,6 +42,7 @@ async def fetch_page(
     *,
     id: InstrumentedAttribute[str],
     key: InstrumentedAttribute[Any],
+    places: Select[T] | None = None,
 ) -> Page[T]:
     """Fetch one page of `query`.
 
@@ -49,17 +50,21 @@ async def fetch_page(
         query: the whole list, filtered by project, unordered.
         id: the column that cursors name.
         key: the unique column that orders the list.
+        places: where cursors are looked up, if that is more than `query`: what has left
+            the list since the last page (deleted, or of another status by now) keeps
+            its place, so that one can delete what one walks through.
 
     Raises:
-        InvalidRequest: a cursor names nothing in this list.
+        InvalidRequest: a cursor names nothing that is, or was, in this list.
     """
     ascending = cursor.order == "asc"
     wanted = query
+    places = query if places is None else places
     if cursor.after is not None:
-        place = await _place(session, query, id, key, cursor.after, "after")
+        place = await _place(session, places, id, key, cursor.after, "after")
         wanted = wanted.where(_beyond(key, place, ascending))
     if cursor.before is not None:
-        place = await _place(session, query, id, key, cursor.before, "before")
+        place = await _place(session, places, id, key, cursor.before, "before")
         wanted = wanted.where(_beyond(key, place, not ascending))
     # Only `before`: read backwards from the cursor, so that the page touches it.
     backwards = cursor.before is not None and cursor.after is None
@@ -82,13 +87,16 @@ def _beyond(
 
 async def _place(
     session: Session,
-    query: Select[T],
+    places: Select[T],
     id: InstrumentedAttribute[str],
     key: InstrumentedAttribute[Any],
     value: str,
     param: str,
 ) -> Any:
-    place = await session.scalar(query.with_only_columns(key).where(id == value))
+    place = None
+    if "\0" not in value:  # Postgres could not even be asked
+        found = places.with_only_columns(key).where(id == value)
+        place = await session.scalar(found)
     if place is None:
         raise InvalidRequest(
             f"No object with id '{value[:128]}' is in this list.", param=param

@@ -182,10 +182,17 @@ async def list_files(
     Raises:
         InvalidRequest: the cursor is not in the list.
     """
-    query = select(File).where(File.project_id == project.id, is_live())
+    ever = select(File).where(File.project_id == project.id)
     if purpose is not None:
-        query = query.where(File.purpose == purpose)
-    return await fetch_page(session, query, cursor, id=File.id, key=File.pk)
+        ever = ever.where(File.purpose == purpose)
+    return await fetch_page(
+        session,
+        ever.where(is_live()),
+        cursor,
+        id=File.id,
+        key=File.pk,
+        places=ever,
+    )
 
 
 async def open_content(storage: Storage, file: File) -> AsyncIterator[bytes]:

@@ -217,7 +217,7 @@ async def list_messages(
 ) -> Page[Item]:
     """The messages of a thread, by their place in it."""
     thread = await get_thread(session, project, thread_id)
-    query = select(Item).where(
+    ever = select(Item).where(
         Item.project_id == project.id,
         Item.thread_pk == thread.pk,
         Item.type == ItemType.MESSAGE,
@@ -226,8 +226,15 @@ async def list_messages(
         Item.deleted_at.is_(None),
     )
     if run_id is not None:
-        query = query.where(Item.run_id == run_id)
-    return await fetch_page(session, query, cursor, id=Item.id, key=Item.seq)
+        ever = ever.where(Item.run_id == run_id)
+    return await fetch_page(
+        session,
+        ever.where(Item.deleted_at.is_(None)),
+        cursor,
+        id=Item.id,
+        key=Item.seq,
+        places=ever,
+    )
 
 
 async def modify_message(

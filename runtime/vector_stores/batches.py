@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from sqlalchemy import func, insert, select
 
-from runtime.db.paging import Cursor, Page, fetch_page
+from runtime.db.paging import Cursor, Page
 from runtime.db.transaction import Session
 from runtime.errors import NotFound
 from runtime.projects.models import Project
 from runtime.vector_stores.files import Attachment, attach
-from runtime.vector_stores.lookup import get_store
+from runtime.vector_stores.lookup import fetch_store_files, get_store
 from runtime.vector_stores.models import (
     BatchFile,
     FileBatch,
@@ -101,13 +101,9 @@ async def list_batch_files(
         InvalidRequest: a cursor is not in the list.
     """
     batch = await get_batch(session, project, store_id, batch_id)
-    query = (
+    of_batch = (
         select(StoreFile)
         .join(BatchFile, BatchFile.store_file_pk == StoreFile.pk)
         .where(StoreFile.project_id == project.id, BatchFile.batch_pk == batch.pk)
     )
-    if status is not None:
-        query = query.where(StoreFile.status == status)
-    return await fetch_page(
-        session, query, cursor, id=StoreFile.file_id, key=StoreFile.pk
-    )
+    return await fetch_store_files(session, of_batch, cursor, status)

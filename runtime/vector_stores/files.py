@@ -7,12 +7,17 @@ from typing import Any, Self
 from sqlalchemy import func, select
 
 from runtime import jobs
-from runtime.db.paging import Cursor, Page, fetch_page
+from runtime.db.paging import Cursor, Page
 from runtime.db.transaction import Session
 from runtime.errors import IllegalMove, NotFound
 from runtime.files.service import files_of_ids
 from runtime.projects.models import Project
-from runtime.vector_stores.lookup import get_store, lock_open_store, touch
+from runtime.vector_stores.lookup import (
+    fetch_store_files,
+    get_store,
+    lock_open_store,
+    touch,
+)
 from runtime.vector_stores.models import (
     Chunk,
     StoreFile,
@@ -177,14 +182,10 @@ async def list_store_files(
         InvalidRequest: a cursor is not in the list.
     """
     store = await get_store(session, project, store_id)
-    query = select(StoreFile).where(
+    of_any_status = select(StoreFile).where(
         StoreFile.project_id == project.id, StoreFile.store_pk == store.pk
     )
-    if status is not None:
-        query = query.where(StoreFile.status == status)
-    return await fetch_page(
-        session, query, cursor, id=StoreFile.file_id, key=StoreFile.pk
-    )
+    return await fetch_store_files(session, of_any_status, cursor, status)
 
 
 async def get_store_file(

@@ -1,14 +1,15 @@
-"""Finding a store, holding it, keeping it alive: what all else here begins with."""
+"""Finding a store and its files, holding it, keeping it alive: what all begins with."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, Select, func, select, update
 
+from runtime.db.paging import Cursor, Page, fetch_page
 from runtime.db.transaction import Session
 from runtime.errors import IllegalMove, NotFound
 from runtime.projects.models import Project
-from runtime.vector_stores.models import VectorStore
+from runtime.vector_stores.models import StoreFile, StoreFileStatus, VectorStore
 
 # Activity within a minute of the last is not written down: a store's row is no place
 # for every search to queue at.
@@ -109,4 +110,29 @@ async def touch(session: Session, store: VectorStore) -> None:
             + func.make_interval(0, 0, 0, VectorStore.expires_after_days),
         )
         .execution_options(synchronize_session=False)
+    )
+
+
+async def fetch_store_files(
+    session: Session,
+    of_any_status: Select[StoreFile],
+    cursor: Cursor,
+    status: StoreFileStatus | None,
+) -> Page[StoreFile]:
+    """A page of some files of a store, perhaps of one status only.
+
+    Raises:
+        InvalidRequest: a cursor is not in the list.
+    """
+    query = of_any_status
+    if status is not None:
+        query = query.where(StoreFile.status == status)
+    return await fetch_page(
+        session,
+        query,
+        cursor,
+        id=StoreFile.file_id,
+        key=StoreFile.pk,
+        # A file may be done since the page before it was fetched.
+        places=of_any_status,
     )

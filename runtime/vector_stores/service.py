@@ -91,11 +91,14 @@ async def list_stores(
     Raises:
         InvalidRequest: a cursor is not in the list.
     """
-    query = select(VectorStore).where(
-        VectorStore.project_id == project.id, VectorStore.deleted_at.is_(None)
-    )
+    ever = select(VectorStore).where(VectorStore.project_id == project.id)
     return await fetch_page(
-        session, query, cursor, id=VectorStore.id, key=VectorStore.pk
+        session,
+        ever.where(VectorStore.deleted_at.is_(None)),
+        cursor,
+        id=VectorStore.id,
+        key=VectorStore.pk,
+        places=ever,
     )
 
 

@@ -1,51 +1,38 @@
-"""Lists, a page at a time: both orders, both cursors, while the list grows."""
+"""Every list, a page at a time: both orders, both cursors, while the list changes."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 import pytest
 
-from runtime.runs.models import RunStatus, RunStep, StepStatus, StepType
+from tests.api.listings import LISTINGS, SIZE, Listing
+from tests.support.envelope import check_error
 from tests.support.make import Make
 
-Listing = tuple[str, list[str]]
+# What the official document gives no `before`.
+_FORWARD_ONLY = {"files"}
 
 
-@pytest.fixture(params=["messages", "runs", "steps"])
+@pytest.fixture(params=LISTINGS)
 async def listing(request: pytest.FixtureRequest, make: Make) -> Listing:
-    """The address of a list of seven, and their ids, oldest first."""
-    thread = await make.thread()
-    path = f"/threads/{thread.id}"
-    if request.param == "messages":
-        ids = [(await make.message(thread, f"m{n}")).id for n in range(7)]
-        return f"{path}/messages", ids
-    if request.param == "runs":
-        done = RunStatus.COMPLETED
-        ids = [(await make.run(thread, status=done)).id for _ in range(7)]
-        return f"{path}/runs", ids
-    run = await make.run(thread, status=RunStatus.COMPLETED)
-    steps = [
-        RunStep(
-            project_id=run.project_id,
-            id=f"step_{n}_{run.id}",
-            run_pk=run.pk,
-            # Not in the order of their keys: a later turn's step has a later place.
-            idx=n,
-            turn=n,
-            type=StepType.MESSAGE_CREATION,
-            status=StepStatus.COMPLETED,
-        )
-        for n in range(7)
-    ]
-    async with make.db.transaction() as session:
-        session.add_all(steps[::-1])
-    return f"{path}/runs/{run.id}/steps", [step.id for step in steps]
+    return await LISTINGS[request.param](make)
+
+
+@pytest.fixture(params=LISTINGS.keys() - _FORWARD_ONLY)
+async def two_way(request: pytest.FixtureRequest, make: Make) -> Listing:
+    """A list that can be read backwards too."""
+    return await LISTINGS[request.param](make)
 
 
 async def page(api: httpx2.AsyncClient, path: str, **params: Any) -> dict[str, Any]:
     response = await api.get(path, params=params)
     assert response.status_code == 200, response.text
     body: dict[str, Any] = response.json()
+    ids = ids_of(body)
+    assert body["object"] == "list"
+    assert body["first_id"] == (ids[0] if ids else None)
+    assert body["last_id"] == (ids[-1] if ids else None)
     return body
 
 
@@ -53,143 +40,206 @@ def ids_of(body: dict[str, Any]) -> list[str]:
     return [entry["id"] for entry in body["data"]]
 
 
-@pytest.mark.parametrize("order", ["asc", "desc"])
-async def test_pages_forward_make_up_the_list(
-    api: httpx2.AsyncClient, listing: Listing, order: str
-) -> None:
-    path, ids = listing
-    seen: list[str] = []
+def in_order(listing: Listing, order: str) -> list[str]:
+    return listing.ids if order == "asc" else listing.ids[::-1]
+
+
+async def pages(
+    api: httpx2.AsyncClient, path: str, **params: Any
+) -> AsyncIterator[list[str]]:
+    """Page after page, as the official clients walk: by the last id, while there is more."""
     more: dict[str, Any] = {}
     while True:
-        body = await page(api, path, order=order, limit=3, **more)
-        seen += ids_of(body)
-        assert (body["first_id"], body["last_id"]) == (
-            seen[-len(body["data"])],
-            seen[-1],
-        )
+        body = await page(api, path, **params, **more)
+        yield ids_of(body)
         if not body["has_more"]:
-            break
+            return
         more = {"after": body["last_id"]}
-
-    assert seen == (ids if order == "asc" else ids[::-1])
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-async def test_pages_backward_make_up_the_list(
+async def test_pages_of_any_size_make_up_the_list(
     api: httpx2.AsyncClient, listing: Listing, order: str
 ) -> None:
-    path, ids = listing
-    wanted = ids if order == "asc" else ids[::-1]
-    seen = wanted[-1:]
-    while True:
-        body = await page(api, path, order=order, limit=2, before=seen[0])
-        seen = ids_of(body) + seen
-        if not body["has_more"]:
-            break
+    wanted = in_order(listing, order)
+    for limit in range(1, SIZE + 2):
+        walked = [
+            ids async for ids in pages(api, listing.path, limit=limit, order=order)
+        ]
 
-    assert seen == wanted
+        assert [id for ids in walked for id in ids] == wanted
+        # None is empty, and none but the last is short.
+        assert [len(ids) for ids in walked[:-1]] == [limit] * (len(walked) - 1)
+        assert walked[-1]
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_pages_of_any_size_make_up_the_list_backwards(
+    api: httpx2.AsyncClient, two_way: Listing, order: str
+) -> None:
+    wanted = in_order(two_way, order)
+    for limit in range(1, SIZE + 2):
+        seen = wanted[-1:]
+        while True:
+            body = await page(
+                api, two_way.path, limit=limit, order=order, before=seen[0]
+            )
+            seen = ids_of(body) + seen
+            if not body["has_more"]:
+                break
+
+        assert seen == wanted
 
 
 async def test_a_page_between_two_cursors(
+    api: httpx2.AsyncClient, two_way: Listing
+) -> None:
+    path, ids = two_way.path, two_way.ids
+    between = {"order": "asc", "after": ids[1], "before": ids[5]}
+
+    assert ids_of(await page(api, path, **between)) == ids[2:5]
+    some = await page(api, path, **between, limit=2)
+    assert (ids_of(some), some["has_more"]) == (ids[2:4], True)
+    crossed = await page(api, path, order="asc", after=ids[5], before=ids[1])
+    assert (ids_of(crossed), crossed["has_more"]) == ([], False)
+
+
+async def test_a_page_beyond_either_end_is_empty(
+    api: httpx2.AsyncClient, two_way: Listing
+) -> None:
+    for cursor in ({"after": two_way.ids[-1]}, {"before": two_way.ids[0]}):
+        body = await page(api, two_way.path, order="asc", **cursor)
+
+        assert (body["data"], body["has_more"]) == ([], False)
+
+
+async def test_newest_first_and_all_of_a_few_unless_asked_otherwise(
     api: httpx2.AsyncClient, listing: Listing
 ) -> None:
-    path, ids = listing
+    body = await page(api, listing.path)
 
-    body = await page(api, path, order="asc", after=ids[1], before=ids[4])
-
-    assert ids_of(body) == ids[2:4]
+    assert ids_of(body) == listing.ids[::-1]
     assert body["has_more"] is False
 
 
-async def test_newest_first_and_twenty_unless_asked_otherwise(
-    api: httpx2.AsyncClient, make: Make
+async def test_twenty_to_a_page_unless_asked_otherwise(
+    api: httpx2.AsyncClient, two_way: Listing
 ) -> None:
-    thread = await make.thread()
-    ids = [(await make.message(thread)).id for _ in range(21)]
+    await two_way.add(14)
 
-    body = await page(api, f"/threads/{thread.id}/messages")
+    body = await page(api, two_way.path)
 
-    assert ids_of(body) == ids[:0:-1]
-    assert body["has_more"] is True
+    assert (len(body["data"]), body["has_more"]) == (20, True)
 
 
 async def test_an_empty_list_has_no_cursors(
     api: httpx2.AsyncClient, make: Make
 ) -> None:
-    thread = await make.thread()
-
-    body = await page(api, f"/threads/{thread.id}/messages")
-
-    assert body == {
-        "object": "list",
-        "data": [],
-        "first_id": None,
-        "last_id": None,
-        "has_more": False,
-    }
+    thread, store = await make.thread(), await make.store()
+    for path in (
+        "/assistants",
+        "/files",
+        f"/threads/{thread.id}/messages",
+        f"/threads/{thread.id}/runs",
+        f"/vector_stores/{store.id}/files",
+    ):
+        assert await page(api, path) == {
+            "object": "list",
+            "data": [],
+            "first_id": None,
+            "last_id": None,
+            "has_more": False,
+        }
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 async def test_what_comes_meanwhile_moves_no_page(
+    api: httpx2.AsyncClient, listing: Listing, order: str
+) -> None:
+    came: list[str] = []
+    seen: list[str] = []
+    async for ids in pages(api, listing.path, order=order, limit=2):
+        seen += ids
+        if len(came) < 4:
+            came += await listing.add(2)
+
+    # Going up, what comes is met at the end; going down, it lies behind.
+    assert seen == ([*listing.ids, *came] if order == "asc" else listing.ids[::-1])
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_what_one_walks_through_can_be_deleted_on_the_way(
     api: httpx2.AsyncClient, make: Make, order: str
 ) -> None:
-    thread = await make.thread()
-    ids = [(await make.message(thread)).id for _ in range(6)]
-    path = f"/threads/{thread.id}/messages"
-    seen: list[str] = []
-    more: dict[str, Any] = {}
-    came: list[str] = []
-    while True:
-        body = await page(api, path, order=order, limit=2, **more)
-        seen += ids_of(body)
-        if not body["has_more"] or len(came) > 3:
-            break
-        more = {"after": body["last_id"]}
-        came.append((await make.message(thread)).id)
+    for build in LISTINGS.values():
+        listing = await build(make)
+        if listing.delete is None:
+            continue
+        seen: list[str] = []
+        async for ids in pages(api, listing.path, order=order, limit=2):
+            for id in ids:
+                deleted = await api.delete(f"{listing.delete}/{id}")
+                assert deleted.status_code == 200
+            seen += ids
 
-    assert len(seen) == len(set(seen))
-    wanted = [*ids, *came] if order == "asc" else ids[::-1]
-    assert seen == wanted[: len(seen)]
-    assert set(ids) <= set(seen)
+        assert seen == in_order(listing, order), listing.path
+        assert (await page(api, listing.path))["data"] == []
 
 
 @pytest.mark.parametrize(
     ("params", "param"),
     [
         ({"limit": 0}, "limit"),
-        ({"limit": 101}, "limit"),
+        ({"limit": -1}, "limit"),
+        ({"limit": 10_001}, "limit"),
         ({"limit": "many"}, "limit"),
+        ({"limit": "1.5"}, "limit"),
+        ({"limit": ""}, "limit"),
         ({"order": "random"}, "order"),
+        ({"order": ""}, "order"),
         ({"after": "nobody"}, "after"),
-        ({"before": "nobody"}, "before"),
-        ({"after": "a\0b"}, None),
+        ({"after": "a\0b"}, "after"),
+        ({"after": "🙂"}, "after"),
     ],
     ids=str,
 )
 async def test_what_is_no_page_is_refused(
-    api: httpx2.AsyncClient,
-    listing: Listing,
-    params: dict[str, Any],
-    param: str | None,
+    api: httpx2.AsyncClient, listing: Listing, params: dict[str, Any], param: str
 ) -> None:
-    path, _ = listing
-
-    response = await api.get(path, params=params)
-
-    assert response.status_code == 400, response.text
-    assert response.json()["error"]["type"] == "invalid_request_error"
-    if param:
-        assert response.json()["error"]["param"] == param
+    check_error(await api.get(listing.path, params=params), 400, param=param)
 
 
-async def test_another_threads_message_is_no_cursor(
-    api: httpx2.AsyncClient, make: Make
+@pytest.mark.parametrize("params", [{"limit": 101}, {"before": "nobody"}], ids=str)
+async def test_what_is_no_page_of_most_lists_is_refused(
+    api: httpx2.AsyncClient, two_way: Listing, params: dict[str, Any]
 ) -> None:
-    thread, other = await make.thread(), await make.thread()
-    elsewhere = await make.message(other)
+    (param,) = params
 
-    response = await api.get(
-        f"/threads/{thread.id}/messages", params={"after": elsewhere.id}
-    )
+    check_error(await api.get(two_way.path, params=params), 400, param=param)
 
-    assert response.status_code == 400
+
+async def test_what_is_in_another_list_is_no_cursor(
+    api: httpx2.AsyncClient, stranger: httpx2.AsyncClient, make: Make
+) -> None:
+    for build in LISTINGS.values():
+        here, elsewhere = await build(make), await build(make)
+        if here.path != elsewhere.path:
+            response = await api.get(here.path, params={"after": elsewhere.ids[0]})
+            check_error(response, 400, param="after")
+        else:  # one list in the whole project
+            response = await stranger.get(here.path, params={"after": here.ids[0]})
+            check_error(response, 400, param="after")
+
+
+@pytest.mark.parametrize("name", ["store_files", "batch_files"])
+async def test_a_file_whose_status_has_changed_is_still_a_cursor(
+    api: httpx2.AsyncClient, make: Make, name: str
+) -> None:
+    listing = await LISTINGS[name](make)
+    params = {"filter": "in_progress", "order": "asc", "after": listing.ids[0]}
+
+    assert ids_of(await page(api, listing.path, **params)) == []
+    params["filter"] = "completed"
+    assert ids_of(await page(api, listing.path, **params)) == listing.ids[1:]
+    refused = await api.get(listing.path, params={"filter": "odd"})
+    check_error(refused, 400, param="filter")
