@@ -78,7 +78,7 @@ class Claim:
     @property
     def seconds_left(self) -> float:
         """From its claim to the run's expiry."""
-        assert self.run.expires_at is not None  # every run of this API has one
+        assert self.run.expires_at is not None  # what may be claimed has one
         return (self.run.expires_at - self._claimed_at).total_seconds()
 
     def interrupt(self, why: Interruption) -> None:
@@ -133,13 +133,15 @@ _CHOOSE = text(
           AND expires_at > clock_timestamp() AND lost_leases < :max_attempts
         ORDER BY lease_expires_at LIMIT 1 FOR UPDATE SKIP LOCKED
     ),
-    -- The projects with queued runs, each found by one step in the index.
+    -- The projects whose runs want a worker, each found by one step in the index.
     waiting(project_id) AS (
-        (SELECT project_id FROM runs WHERE status = 'queued'
+        (SELECT project_id FROM runs
+         WHERE status = 'queued' AND NOT waits_for_thread
          ORDER BY project_id LIMIT 1)
         UNION ALL
         SELECT (SELECT r.project_id FROM runs r
-                WHERE r.status = 'queued' AND r.project_id > w.project_id
+                WHERE r.status = 'queued' AND NOT r.waits_for_thread
+                  AND r.project_id > w.project_id
                 ORDER BY r.project_id LIMIT 1)
         FROM waiting w WHERE w.project_id IS NOT NULL
     ),
@@ -158,7 +160,8 @@ _CHOOSE = text(
     next AS (
         SELECT r.pk FROM fair CROSS JOIN LATERAL (
             SELECT pk FROM runs
-            WHERE status = 'queued' AND project_id = fair.project_id
+            WHERE status = 'queued' AND NOT waits_for_thread
+              AND project_id = fair.project_id
               AND available_at <= clock_timestamp()
               AND expires_at > clock_timestamp()
             ORDER BY pk LIMIT 1 FOR UPDATE SKIP LOCKED

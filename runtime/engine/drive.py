@@ -18,6 +18,7 @@ import structlog
 from runtime.db.transaction import DatabaseAway
 from runtime.engine.claim import Claim, ClaimLost, Interruption
 from runtime.engine.engine import Engine
+from runtime.engine.entry import MessagesRefused, bring_messages
 from runtime.engine.listen import Listener
 from runtime.engine.patience import patiently
 from runtime.engine.prompt import (
@@ -102,6 +103,9 @@ class Drive:
         async with Voice.of(self._engine.bus, claim) as voice:
             if claim.is_takeover:
                 await abandon_leftovers(self._engine.bus, record, claim)
+            await bring_messages(
+                self._engine.db, claim, embedder=self._engine.gateway.embedder
+            )
             if claim.run.turn > 0 and await self._answer_calls(voice):
                 return
             while not self._engine.stopping:
@@ -206,6 +210,9 @@ class Drive:
                 await self._record.end(
                     RunStatus.INCOMPLETE, incomplete_reason=failure.which
                 )
+            case MessagesRefused():
+                error = ("invalid_prompt", failure.message)
+                await self._record.end(RunStatus.FAILED, error=error)
             case ModelFailed():
                 error = (failure.code, failure.message)
                 await self._record.end(RunStatus.FAILED, self._heard, error=error)

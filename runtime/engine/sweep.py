@@ -1,8 +1,9 @@
 """The sweeper: rows that nobody came for, looked for every few seconds.
 
 It runs in every worker process, and one of them wins each tick. It ends what has to end
-(expired runs, cancels whose worker died, runs that lost too many workers) and rings
-again for what waits: a nudge may have been lost with Redis.
+(expired runs, cancels whose worker died, runs that lost too many workers), lets in who
+waits for a thread that is free, and rings again for what waits for a worker: a nudge may
+have been lost with Redis.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,14 +12,16 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select
+from sqlalchemy.orm import aliased
 
 from runtime import jobs
 from runtime.db.transaction import Database, DatabaseAway, Session
 from runtime.engine.claim import beyond_lost
-from runtime.runs.ending import end_run
+from runtime.runs.ending import end_run, stop_all
 from runtime.runs.lifecycle import LIVE
 from runtime.runs.models import Container, Run, RunStatus
+from runtime.runs.waiting import let_next_in
 from runtime.threads.models import Thread
 from sandbox import SandboxError
 
@@ -41,7 +44,7 @@ class _Ending:
 
 
 async def sweep(db: Database, *, max_attempts: int, most_nudges: int) -> None:
-    """One tick: end what has to end, ring for what waits.
+    """One tick: end what has to end, let in who was forgotten, ring for what waits.
 
     Two at once do no harm, since each row is locked when it is ended.
 
@@ -61,6 +64,8 @@ async def sweep(db: Database, *, max_attempts: int, most_nudges: int) -> None:
             except Exception:
                 # One row that cannot be ended must not keep the others waiting.
                 log.exception("run not ended", run_pk=pk)
+    for pk in await _pks(db, _forgotten_threads()):
+        await _let_in(db, pk)
     await _ring(db, most_nudges)
 
 
@@ -119,6 +124,39 @@ async def _end(db: Database, pk: int, ending: _Ending) -> None:
         await end_run(session, run, ending.to, now, error=ending.error)
 
 
+def _forgotten_threads() -> Any:
+    """Threads for which runs wait though none is live.
+
+    Whoever ends a run lets in the next; a worker of the release before this one, still
+    there during an upgrade, does not.
+    """
+    live = aliased(Run)
+    is_busy = exists().where(
+        live.thread_pk == Run.thread_pk,
+        live.status.in_(LIVE),
+        not_(live.waits_for_thread),
+    )
+    return select(Run.thread_pk).where(Run.waits_for_thread, not_(is_busy)).distinct()
+
+
+async def _let_in(db: Database, thread_pk: int) -> None:
+    async with db.transaction() as session:
+        thread = await session.scalar(
+            select(Thread)
+            .where(Thread.pk == thread_pk)
+            .with_for_update(skip_locked=True)
+        )
+        # Looked at anew: only now does nobody else create or end a run on it.
+        again = _forgotten_threads().where(Run.thread_pk == thread_pk)
+        if thread is None or await session.scalar(again) is None:
+            return
+        log.warning("forgotten run found by the sweeper", thread_id=thread.id)
+        if thread.deleted_at is None:
+            await let_next_in(session, thread_pk, await session.database_now())
+        else:
+            await stop_all(session, thread)
+
+
 async def _ring(db: Database, most: int) -> None:
     async with db.transaction() as session:
         for _ in range(await _waiting_runs(session, most)):
@@ -131,7 +169,11 @@ async def _waiting_runs(session: Session, most: int) -> int:
         select(Run.pk)
         .where(
             or_(
-                and_(Run.status == RunStatus.QUEUED, Run.available_at <= now),
+                and_(
+                    Run.status == RunStatus.QUEUED,
+                    not_(Run.waits_for_thread),
+                    Run.available_at <= now,
+                ),
                 and_(Run.status == RunStatus.IN_PROGRESS, Run.lease_expires_at < now),
             )
         )

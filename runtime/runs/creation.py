@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, not_, select
 
 from runtime import jobs
 from runtime.assistants.models import Assistant
@@ -16,12 +16,24 @@ from runtime.events.announce import announce
 from runtime.gateway import Embedder
 from runtime.ids import new_id
 from runtime.projects.models import Project
+from runtime.runs.ending import stop_all
 from runtime.runs.models import Run, RunStatus
 from runtime.runs.render import render_run
+from runtime.runs.waiting import check_place, keep_messages
 from runtime.threads.models import Thread
 from runtime.threads.render import render_thread
-from runtime.threads.service import append_message, create_thread, get_thread
-from runtime.wire.runs import CreateRunRequest, CreateThreadAndRunRequest, RunSettings
+from runtime.threads.service import (
+    append_message,
+    check_files,
+    create_thread,
+    get_thread,
+)
+from runtime.wire.runs import (
+    BusyPolicy,
+    CreateRunRequest,
+    CreateThreadAndRunRequest,
+    RunSettings,
+)
 from runtime.wire.threads import CreateThreadRequest
 
 _BUSY_RETRY_SECONDS = 5
@@ -46,25 +58,30 @@ async def create_run(
     embedder: Embedder,
     with_content: bool = False,
 ) -> Run:
-    """Queue a run on a thread.
+    """Queue a run on a thread; behind the run that is live there, if asked to wait.
 
     Args:
         with_content: its streamed steps show what a file search found.
 
     Raises:
-        NotFound: no such thread or assistant.
-        IllegalMove: a run on the thread is live.
+        NotFound: no such thread, assistant or file.
+        IllegalMove: a run on the thread is live, and the body does not say to wait for
+            it or to replace it.
         RateLimited: too many runs wait already.
     """
     thread = await get_thread(session, project, thread_id, lock=True)
     if thread.active_run_id is not None:
-        raise IllegalMove(
-            f"Thread {thread.id} already has an active run {thread.active_run_id}."
-        )
+        await _meet_live_run(session, thread, body.busy_policy)
     assistant = await get_assistant(session, project, body.assistant_id)
-    for message in body.additional_messages or ():
-        await append_message(session, project, thread, message, embedder=embedder)
+    messages = body.additional_messages or []
+    if thread.active_run_id is not None:
+        await check_files(session, project, messages)
+    else:
+        for message in messages:
+            await append_message(session, project, thread, message, embedder=embedder)
     run = await _queue(session, project, thread, assistant, body, limits)
+    if run.waits_for_thread:
+        keep_messages(run, messages)
     if body.additional_instructions:
         together = (run.instructions, body.additional_instructions)
         run.instructions = "\n\n".join(text for text in together if text)
@@ -73,6 +90,20 @@ async def create_run(
     if with_content:
         run.request = {**run.request, "include": True}
     return _announce_new(session, run)
+
+
+async def _meet_live_run(
+    session: Session, thread: Thread, policy: BusyPolicy | None
+) -> None:
+    match policy:
+        case "queue":
+            await check_place(session, thread)
+        case "replace":
+            await stop_all(session, thread)
+        case _:
+            raise IllegalMove(
+                f"Thread {thread.id} already has an active run {thread.active_run_id}."
+            )
 
 
 async def create_thread_and_run(
@@ -116,6 +147,7 @@ async def _queue(
 ) -> Run:
     await _check_room(session, project, limits)
     now = await session.database_now()
+    is_free = thread.active_run_id is None
     tools = (
         assistant.tools
         if body.tools is None
@@ -137,10 +169,13 @@ async def _queue(
         event_seq=0,
         created_at=now,
         available_at=now,
-        expires_at=now + timedelta(seconds=limits.run_seconds),
+        expires_at=now + timedelta(seconds=limits.run_seconds) if is_free else None,
+        waits_for_thread=not is_free,
+        run_seconds=None if is_free else limits.run_seconds,
     )
     session.add(run)
-    thread.active_run_id = run.id
+    if is_free:
+        thread.active_run_id = run.id
     await session.flush()
     return run
 
@@ -177,7 +212,9 @@ async def _check_room(session: Session, project: Project, limits: RunLimits) -> 
     def waiting(limit: int, *conditions: Any) -> Any:
         some = (
             select(Run.pk)
-            .where(Run.status == RunStatus.QUEUED, *conditions)
+            .where(
+                Run.status == RunStatus.QUEUED, not_(Run.waits_for_thread), *conditions
+            )
             .limit(limit)
             .subquery()
         )
@@ -203,5 +240,6 @@ def _announce_new(session: Session, run: Run) -> Run:
     rendered = render_run(run).model_dump(mode="json")
     announce(session, run, "thread.run.created", rendered)
     announce(session, run, "thread.run.queued", rendered)
-    jobs.enqueue(session, jobs.DRIVE_RUNS)
+    if not run.waits_for_thread:
+        jobs.enqueue(session, jobs.DRIVE_RUNS)
     return run

@@ -5,11 +5,12 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 from runtime.db.transaction import Session
-from runtime.events.announce import announce
+from runtime.events.announce import announce, ring_cancel
 from runtime.runs import lifecycle
 from runtime.runs.models import Run, RunStatus, RunStep, StepStatus
 from runtime.runs.render import render_run, render_step
 from runtime.runs.steps import items_of_steps
+from runtime.runs.waiting import let_next_in
 from runtime.threads.models import ItemStatus, Thread
 
 # What becomes of steps that are open when their run ends.
@@ -35,7 +36,7 @@ async def end_run(
     error: tuple[str, str] | None = None,
     incomplete_reason: str | None = None,
 ) -> None:
-    """End a run: close what is open, free its thread, tell its followers.
+    """End a run: close what is open, give its thread to who waits, tell its followers.
 
     Args:
         session: holds the locks of the thread's row and the run's.
@@ -53,18 +54,61 @@ async def end_run(
     if error is not None:
         run.error_code, run.error_message = error
     await _close_steps(session, run, at)
-    if run.thread_pk is not None:
-        await session.execute(
-            update(Thread)
-            .where(Thread.pk == run.thread_pk, Thread.active_run_id == run.id)
-            .values(active_run_id=None)
-        )
+    await _give_up_thread(session, run, at)
     announce(
         session,
         run,
         f"thread.run.{run.status}",
         render_run(run).model_dump(mode="json"),
     )
+
+
+async def stop_run(session: Session, run: Run) -> None:
+    """Stop a run: at once where nobody works on it, else as soon as its worker hears.
+
+    Args:
+        session: holds the locks of the thread's row and the run's.
+        run: live, and not being cancelled already.
+    """
+    now = await session.database_now()
+    if run.status is RunStatus.IN_PROGRESS:
+        lifecycle.move(run, RunStatus.CANCELLING, now)
+        # Its worker speaks for it until it has stopped: no event from here.
+        ring_cancel(session, run.pk)
+    else:
+        await end_run(session, run, RunStatus.CANCELLED, now)
+
+
+async def stop_all(session: Session, thread: Thread) -> None:
+    """Stop the live run of a thread and whoever waits for it.
+
+    Args:
+        session: holds the lock of the thread's row.
+        thread: free afterwards, or with one run that is `cancelling`.
+    """
+    query = (
+        select(Run)
+        .where(Run.thread_pk == thread.pk, Run.status.in_(lifecycle.LIVE))
+        # Who waits goes first, or the end of the live one would let it in.
+        .order_by(Run.waits_for_thread.desc(), Run.pk)
+        .with_for_update()
+    )
+    for run in list(await session.scalars(query)):
+        if run.status is not RunStatus.CANCELLING:
+            await stop_run(session, run)
+
+
+async def _give_up_thread(session: Session, run: Run, at: datetime) -> None:
+    # A run that ends while it waits had no thread to give up.
+    freed = await session.execute(
+        update(Thread)
+        .where(Thread.pk == run.thread_pk, Thread.active_run_id == run.id)
+        .values(active_run_id=None)
+        .returning(Thread.pk)
+    )
+    thread_pk = freed.scalar_one_or_none()
+    if thread_pk is not None:
+        await let_next_in(session, thread_pk, at)
 
 
 async def _close_steps(session: Session, run: Run, at: datetime) -> None:

@@ -4,7 +4,16 @@ import enum
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    false,
+    func,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from runtime.db.base import Base, HasPk
@@ -55,20 +64,30 @@ class Run(HasPk, Base):
     __tablename__ = "runs"
     __table_args__ = (
         UniqueConstraint("project_id", "id"),
-        # A thread has at most one live run. The database says so, because two
-        # requests in the same millisecond will not ask each other.
+        # A thread has at most one live run, and others that wait for it. The database
+        # says so, because two requests in the same millisecond will not ask each other.
         Index(
             "uq_runs_one_live_per_thread",
             "thread_pk",
             unique=True,
-            postgresql_where=text(f"status IN ({LIVE})"),
+            postgresql_where=text(f"status IN ({LIVE}) AND NOT waits_for_thread"),
         ),
-        # What a claim reads: the oldest waiting run of each project.
+        CheckConstraint(
+            "NOT waits_for_thread OR status = 'queued'", name="waits_while_queued"
+        ),
+        # Who is let in when a run ends: the oldest that waits for its thread.
+        Index(
+            "ix_runs_waiting",
+            "thread_pk",
+            "pk",
+            postgresql_where=text("waits_for_thread"),
+        ),
+        # What a claim reads: the oldest run of each project that wants a worker.
         Index(
             "ix_runs_queued",
             "project_id",
             "pk",
-            postgresql_where=text("status = 'queued'"),
+            postgresql_where=text("status = 'queued' AND NOT waits_for_thread"),
         ),
         # What the sweeper and re-claims read.
         Index(
@@ -104,6 +123,13 @@ class Run(HasPk, Base):
 
     # Where it is
     status: Mapped[RunStatus] = mapped_column(default=RunStatus.QUEUED)
+    # Queued behind the live run of its thread: no worker may claim it yet. The default
+    # is the database's, for an API of the release before that still writes beside us.
+    waits_for_thread: Mapped[bool] = mapped_column(
+        default=False, server_default=false()
+    )
+    # Its time to live, while it waits; let in, it has `expires_at` like any other.
+    run_seconds: Mapped[float | None]
     turn: Mapped[int] = mapped_column(default=0, comment="model answers kept so far")
     event_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     error_code: Mapped[str | None]

@@ -12,10 +12,10 @@ from runtime import jobs
 from runtime.db.paging import Cursor, Page, fetch_page
 from runtime.db.transaction import Session
 from runtime.errors import IllegalMove, InvalidRequest, NotFound
-from runtime.events.announce import announce, ring_cancel
+from runtime.events.announce import announce
 from runtime.projects.models import Project
 from runtime.runs import lifecycle
-from runtime.runs.ending import end_run
+from runtime.runs.ending import stop_all, stop_run
 from runtime.runs.models import Run, RunStatus
 from runtime.runs.render import render_run
 from runtime.runs.steps import complete_step, open_calls_of
@@ -95,8 +95,9 @@ async def cancel_run(
 ) -> Run:
     """Ask a run to stop.
 
-    A run nobody is working on stops now. One in progress becomes `cancelling`, and
-    the worker that holds its claim stops it between two tokens.
+    A run nobody is working on stops now, one that waits for its thread included. One
+    in progress becomes `cancelling`, and the worker that holds its claim stops it
+    between two tokens.
 
     Raises:
         NotFound: this project has no such run on that thread.
@@ -105,18 +106,8 @@ async def cancel_run(
     run = await get_run(session, project, thread_id, run_id, lock=True)
     if run.status in lifecycle.ENDED or run.status is RunStatus.CANCELLING:
         raise IllegalMove(f"Cannot cancel run with status '{run.status}'.")
-    await _cancel(session, run)
+    await stop_run(session, run)
     return run
-
-
-async def _cancel(session: Session, run: Run) -> None:
-    now = await session.database_now()
-    if run.status is RunStatus.IN_PROGRESS:
-        lifecycle.move(run, RunStatus.CANCELLING, now)
-        # Its worker speaks for it until it has stopped: no event from here.
-        ring_cancel(session, run.pk)
-    else:
-        await end_run(session, run, RunStatus.CANCELLED, now)
 
 
 async def submit_tool_outputs(
@@ -172,26 +163,29 @@ def _check_outputs(body: SubmitToolOutputsRunRequest, calls: Sequence[Item]) -> 
 
 
 async def delete_thread(session: Session, project: Project, thread_id: str) -> None:
-    """Delete a thread; a live run on it is stopped first.
+    """Delete a thread; its live run, and those that wait for it, are stopped first.
 
     Raises:
         NotFound: this project has no such thread.
     """
     thread = await get_thread(session, project, thread_id, lock=True)
-    if thread.active_run_id is not None:
-        run = await get_run(
-            session, project, thread_id, thread.active_run_id, lock=True
-        )
-        if run.status is not RunStatus.CANCELLING:
-            await _cancel(session, run)
+    await stop_all(session, thread)
     await threads.delete_thread(session, thread)
 
 
-async def count_live(session: Session) -> dict[RunStatus, int]:
-    """How many runs there are of each status that is no end, in all projects."""
+async def count_live(session: Session) -> dict[str, int]:
+    """How many runs have not ended, in all projects, by where they are.
+
+    Returns:
+        By status. Those that wait for their thread are `waiting`, apart from the
+        `queued`, which a worker could take.
+    """
     counted = await session.execute(
-        select(Run.status, func.count())
+        select(Run.status, Run.waits_for_thread, func.count())
         .where(Run.status.in_(lifecycle.LIVE))
-        .group_by(Run.status)
+        .group_by(Run.status, Run.waits_for_thread)
     )
-    return dict.fromkeys(lifecycle.LIVE, 0) | {status: n for status, n in counted}
+    live = {status.value: 0 for status in lifecycle.LIVE} | {"waiting": 0}
+    for status, waits, count in counted:
+        live["waiting" if waits else status.value] += count
+    return live

@@ -3,6 +3,7 @@
 A thread with a live run takes no message: the run has read what it answers to.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -169,6 +170,20 @@ async def append_message(
     session.add(message)
     await session.flush()
     return message
+
+
+async def check_files(
+    session: Session, project: Project, messages: Sequence[CreateMessageRequest]
+) -> None:
+    """See that the files exist which messages name that are to be added later.
+
+    Raises:
+        NotFound: one names a file this project does not have.
+    """
+    for message in messages:
+        await _check_images(session, project, store_content(message))
+        attached = [attachment.file_id for attachment in message.attachments or ()]
+        await files_of_ids(session, project, attached, param="attachments")
 
 
 async def _check_images(

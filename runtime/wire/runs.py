@@ -36,6 +36,8 @@ RunStatus = Literal[
 ]
 RunErrorCode = Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]
 RunIncompleteReason = Literal["max_completion_tokens", "max_prompt_tokens"]
+BusyPolicy = Literal["reject", "queue", "replace"]
+"""What createRun does on a thread whose last run has not ended. Ours: OpenAI rejects."""
 RunInclude = Literal["step_details.tool_calls[*].file_search.results[*].content"]
 """What `include[]` may name, in createRun and when steps are read."""
 
@@ -146,6 +148,15 @@ class CreateRunRequest(RunSettings):
     reasoning_effort: ReasoningEffort | None = None
     additional_instructions: Instructions | None = None
     additional_messages: list[CreateMessageRequest] | None = None
+    busy_policy: Annotated[
+        BusyPolicy | None,
+        Field(
+            description="An addition to OpenAI's API. What becomes of this run when "
+            "another is live on the thread: `reject` (the default) answers 400; `queue` "
+            "lets it wait its turn, `queued`, its `additional_messages` with it; "
+            "`replace` cancels the live run and those that wait, and goes next."
+        ),
+    ] = None
 
 
 class CreateThreadAndRunRequest(RunSettings):

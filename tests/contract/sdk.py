@@ -118,6 +118,9 @@ ADDITIONS = {
     "VectorStore.description",
 }
 
+# What a body may say that the SDK has no word for: it goes in by `extra_body`.
+OWN_WISHES = {"CreateRunRequest": {"busy_policy"}}
+
 # In the path or the query, not in the body.
 NOT_IN_BODY = {"include", "thread_id", "vector_store_id", "file"}
 

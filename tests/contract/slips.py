@@ -88,6 +88,12 @@ _NEW_STORES = (
     "CreateAssistantRequest.tool_resources.file_search",
     "CreateThreadRequest.tool_resources.file_search",
 )
+_BUSY_POLICY = {
+    "anyOf": [
+        {"type": "string", "enum": ["reject", "queue", "replace"]},
+        {"type": "null"},
+    ]
+}
 # Of an assistant or a thread, made or modified; and of a run that makes its thread.
 _TOOL_RESOURCES = (
     *("CreateAssistantRequest", "ModifyAssistantRequest"),
@@ -370,6 +376,11 @@ SLIPS: list[Slip] = [
     *(
         Slip(f"{place}.vector_stores", _OR_NULL, "as above, beside ids that it names")
         for place in _NEW_STORES
+    ),
+    Slip(
+        "CreateRunRequest",
+        {"properties": {"busy_policy": _BUSY_POLICY}},
+        "ours: a run may wait for its thread, or take it",
     ),
 ]
 

@@ -48,7 +48,7 @@ async def rows(
         await session.execute(
             update(Run)
             .where(Run.status == RunStatus.QUEUED)
-            .values(status=RunStatus.CANCELLED)
+            .values(status=RunStatus.CANCELLED, waits_for_thread=False)
         )
         await session.execute(
             update(Run)

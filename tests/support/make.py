@@ -154,7 +154,10 @@ class Make:
         status: RunStatus = RunStatus.QUEUED,
         **fields: Any,
     ) -> Run:
-        """A run in any state, of which its thread knows; nobody is told to drive it."""
+        """A run in any state, of which its thread knows; nobody is told to drive it.
+
+        With `waits_for_thread` and `run_seconds` it waits behind the live one.
+        """
         thread = thread or await self.thread()
         assistant = assistant or await self.assistant()
         async with self.db.transaction() as session:
@@ -173,7 +176,7 @@ class Make:
             )
             session.add(row)
             await session.flush()
-            if status in LIVE:
+            if status in LIVE and not row.waits_for_thread:
                 on = await session.get_one(Thread, thread.pk)
                 on.active_run_id = row.id
         return row

@@ -41,7 +41,7 @@ async def readyz(resources: ResourcesDep) -> JSONResponse:
 @router.get("/metrics", response_class=PlainTextResponse, responses={503: refusal(503)})
 async def metrics(session: Session) -> Response:
     """Prometheus' text format."""
-    for status, count in (await count_live(session)).items():
-        RUNS_LIVE.labels(status.value).set(count)
+    for place, count in (await count_live(session)).items():
+        RUNS_LIVE.labels(place).set(count)
     FILES_WAITING.set(await count_in_progress(session))
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
