@@ -4,6 +4,7 @@ from runtime.gateway.chat import (
     ChatRequest,
     chat_completion,
     chat_completion_stream,
+    estimated_usage,
     stream_chat,
 )
 from runtime.gateway.deltas import (
@@ -16,13 +17,14 @@ from runtime.gateway.deltas import (
     Usage,
 )
 from runtime.gateway.embeddings import Embedder, create_embeddings
-from runtime.gateway.failures import ModelFailed
+from runtime.gateway.failures import ContextExceeded, ModelFailed
 from runtime.gateway.gateway import Gateway, list_models
 from runtime.gateway.upstreams import BUILTIN, UpstreamConfig
 
 __all__ = [
     "BUILTIN",
     "ChatRequest",
+    "ContextExceeded",
     "Delta",
     "Embedder",
     "FinishReason",
@@ -37,6 +39,7 @@ __all__ = [
     "chat_completion",
     "chat_completion_stream",
     "create_embeddings",
+    "estimated_usage",
     "list_models",
     "stream_chat",
 ]

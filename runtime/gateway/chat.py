@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.gateway.assemble import Assembler
-from runtime.gateway.deltas import Delta
+from runtime.gateway.deltas import Delta, Usage
 from runtime.gateway.failures import ModelFailed, as_request_error
 from runtime.gateway.gateway import Gateway
+from runtime.gateway.tokens import estimate_tokens, prompt_tokens
 
 Json = dict[str, Any]
 
@@ -51,6 +52,21 @@ async def stream_chat(gateway: Gateway, request: ChatRequest) -> AsyncGenerator[
                 yield delta
     for delta in assembler.end():
         yield delta
+
+
+def estimated_usage(request: ChatRequest, characters: int) -> Usage:
+    """Tokens of an answer that broke off: who is to count them had no chance to.
+
+    Args:
+        characters: how much of the answer had come.
+    """
+    return Usage(
+        prompt_tokens(_body(request)),
+        0,
+        estimate_tokens(characters),
+        0,
+        estimated=True,
+    )
 
 
 async def chat_completion(gateway: Gateway, body: Mapping[str, Any]) -> Json:

@@ -71,6 +71,10 @@ class NoSuchModel(ModelFailed):
         return True
 
 
+class ContextExceeded(ModelFailed):
+    """The question is longer than the model can read; a shorter one may succeed."""
+
+
 class CircuitOpen(ModelFailed):
     """Not asked at all: this model failed too often just now."""
 

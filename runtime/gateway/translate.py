@@ -16,7 +16,13 @@ import aiohttp
 import httpx2
 import openai
 
-from runtime.gateway.failures import FailureCode, ModelFailed, NoSuchModel
+from runtime.gateway.failures import (
+    ContextExceeded,
+    FailureCode,
+    ModelFailed,
+    NoSuchModel,
+)
+from runtime.gateway.too_long import says_too_long
 
 _MAX_MESSAGE_CHARACTERS = 500
 _KEY = re.compile(
@@ -96,7 +102,18 @@ def refused(
         return NoSuchModel(
             f"The model server has no model named '{asked.model[:128]}'.", status=status
         )
-    code, message, retryable = _verdict(status, detail, _upstreams_words(body, asked))
+    said = _upstreams_words(body, asked)
+    if says_too_long(status, detail):
+        # Whatever status it came with: it is the question that is at fault.
+        message = said or "The messages are longer than the model can read."
+        return ContextExceeded(
+            message,
+            code="invalid_prompt",
+            status=status,
+            param=_text_or_none(detail.get("param")),
+            reason="context_length_exceeded",
+        )
+    code, message, retryable = _verdict(status, detail, said)
     return ModelFailed(
         message,
         code=code,
