@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 import runtime
-from runtime.api import errors, playground
+from runtime.api import docs, errors, playground
 from runtime.api.azure import Azure
 from runtime.api.middleware import Envelope, Gate
 from runtime.api.openapi import DescribedAPI, operation_id
@@ -40,12 +40,16 @@ def create_app(settings: Settings) -> FastAPI:
         # /v1/threads/ is not an address of the API, and a redirect would lose the body.
         redirect_slashes=False,
         generate_unique_id_function=operation_id,
+        # The page at /docs is ours.
+        docs_url=None,
+        redoc_url=None,
     )
     errors.install(app)
     for router in v1_routers():
         app.include_router(router, prefix="/v1")
     for router in operator_routers():
         app.include_router(router)
+    docs.mount(app)
     playground.mount(app)
     # The last one added is the outermost.
     app.add_middleware(Gate, max_file_bytes=settings.max_file_bytes)
