@@ -6,13 +6,14 @@ from sqlalchemy import create_engine, pool, text
 from runtime.assistants import models as assistants
 from runtime.db.base import Base
 from runtime.files import models as files
+from runtime.idempotency import models as idempotency
 from runtime.projects import models as projects
 from runtime.runs import models as runs
 from runtime.threads import models as threads
 from runtime.vector_stores import models as vector_stores
 
 # Imported for their tables.
-MODELS = (projects, files, vector_stores, assistants, threads, runs)
+MODELS = (projects, idempotency, files, vector_stores, assistants, threads, runs)
 
 # Any number, the same for all: who holds it migrates, the others wait and find it done.
 _LOCK_KEY = 7_240_518

@@ -7,6 +7,7 @@
     ├── NotFound                404  no such thing in this project
     ├── NoSuchRoute             404  no such address
     ├── MethodNotAllowed        405
+    ├── KeyInUse                409  a request with this idempotency key is being worked on
     ├── TooLarge                413
     ├── UnsupportedMediaType    415
     ├── RateLimited             429  try again after `retry_after_seconds`
@@ -85,6 +86,25 @@ class MethodNotAllowed(ApiError):
 
     status = 405
     type = "invalid_request_error"
+
+
+class KeyInUse(ApiError):
+    """A request with the same idempotency key is being worked on; try again soon.
+
+    OpenAI's clients try a 409 again by themselves.
+    """
+
+    status = 409
+    type = "invalid_request_error"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A request with this Idempotency-Key is still being worked on. Send it again "
+            "in a moment, with the same key, and you get its answer.",
+            param="Idempotency-Key",
+            code="idempotency_key_in_use",
+            retry_after_seconds=1,
+        )
 
 
 class TooLarge(ApiError):

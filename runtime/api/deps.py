@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from runtime import db
+from runtime.api.idempotency import keyed
 from runtime.db.paging import Cursor
 from runtime.projects.models import Project
 from runtime.resources import Resources
@@ -26,6 +27,8 @@ __all__ = [
     "ListCursor",
     "ResourcesDep",
     "Session",
+    "Unit",
+    "unit_of",
 ]
 
 
@@ -39,14 +42,25 @@ async def _resources(request: Request) -> Resources:
 ResourcesDep = Annotated[Resources, Depends(_resources)]
 
 
-async def _transaction(resources: ResourcesDep) -> AsyncIterator[db.Session]:
-    async with resources.db.transaction() as session:
-        yield session
+async def unit_of(request: Request, resources: ResourcesDep) -> AsyncIterator[db.Unit]:
+    """The request's unit of work. Its transaction claims the idempotency key, if any."""
+    key = keyed(request)
+    async with resources.db.unit(key.claim if key is not None else None) as unit:
+        yield unit
 
 
+# For a route with something slow to do before its transaction: bytes to store. All others
+# want a `Session`.
 # scope="function" commits before the first byte leaves; FastAPI's default commits after
 # the response, so a failed commit would follow a 200.
-Session = Annotated[db.Session, Depends(_transaction, scope="function")]
+Unit = Annotated[db.Unit, Depends(unit_of, scope="function")]
+
+
+async def _transaction(unit: Unit) -> db.Session:
+    return await unit.begin()
+
+
+Session = Annotated[db.Session, Depends(_transaction)]
 
 
 async def _current_project(request: Request) -> Project:

@@ -7,6 +7,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from runtime.api import idempotency
+from runtime.api.azure import asked_path
 from runtime.errors import (
     ApiError,
     InvalidRequest,
@@ -44,6 +46,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ApiError, _on_api_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
+    # No failure, but it leaves in the same way, so that what has begun is undone.
+    app.add_exception_handler(idempotency.Replay, idempotency.replay)
 
 
 async def _on_api_error(request: Request, error: Exception) -> JSONResponse:
@@ -75,12 +79,12 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     detail = str(error.detail)
     if error.status_code == 404:
-        where = f"{request.method} {request.url.path}"[:200]
+        where = f"{request.method} {asked_path(request)}"[:200]
         return render_error(NoSuchRoute(f"Unknown request URL: {where}."))
     if error.status_code == 405:
         return render_error(
             MethodNotAllowed(
-                f"Not allowed to {request.method} on {request.url.path[:200]}."
+                f"Not allowed to {request.method} on {asked_path(request)[:200]}."
             ),
             error.headers,
         )

@@ -9,6 +9,9 @@ from starlette.datastructures import FormData, UploadFile
 
 from runtime.errors import InvalidRequest, TooLarge, UnsupportedMediaType
 
+# More than any form has, with room to be told which one is unknown.
+MAX_FIELDS = 20
+
 _BLOCK_BYTES = 256 * 1024
 _MEGABYTE = 1024 * 1024
 
@@ -48,14 +51,20 @@ def _add_fields(schema: dict[str, Any], fields: dict[str, Any]) -> None:
         schema.setdefault("dependentRequired", {}).update(dict.fromkeys(flat, needed))
 
 
+def is_form(request: Request) -> bool:
+    """Whether the body says that it is a form."""
+    media_type = request.headers.get("content-type", "")
+    return media_type.lower().startswith("multipart/form-data")
+
+
 def check_is_form(request: Request) -> None:
     """See to it that the body is a form.
 
     Raises:
         UnsupportedMediaType: it says that it is something else.
     """
-    media_type = request.headers.get("content-type", "")
-    if not media_type.lower().startswith("multipart/form-data"):
+    if not is_form(request):
+        media_type = request.headers.get("content-type", "")
         raise UnsupportedMediaType(
             "A file is uploaded as 'multipart/form-data'; this request says "
             f"'{media_type[:100] or 'nothing'}'."

@@ -147,11 +147,14 @@ class Gate:
 
 
 def _secret(headers: Headers) -> str:
+    if azure_key := headers.get("api-key", "").strip():
+        # Sent on purpose. A bearer beside it belongs to a proxy, or is a placeholder.
+        return azure_key
     scheme, _, secret = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
         raise Unauthenticated(
             "You didn't provide an API key. Send it in an Authorization header: "
-            "'Authorization: Bearer YOUR_KEY'."
+            "'Authorization: Bearer YOUR_KEY', or 'api-key: YOUR_KEY'."
         )
     return secret.strip()
 
@@ -163,9 +166,6 @@ async def _project(scope: Scope, secret: str) -> Project:
         return await authenticate(session, secret)
 
 
-def _check_length(headers: Headers, limit: int) -> None:
-    declared = headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
 def _check_path(scope: Scope) -> None:
     # No id holds one, and Postgres could not even be asked for it.
     if "\0" in scope["path"]:
@@ -173,6 +173,9 @@ def _check_path(scope: Scope) -> None:
         raise NoSuchRoute(f"Unknown request URL: {scope['method']} {shown}.")
 
 
+def _check_length(headers: Headers, limit: int) -> None:
+    declared = headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
         raise _too_large(limit)
 
 

@@ -35,6 +35,24 @@ _HEADERS = {
 _ENDS = ("completed", "incomplete", "failed", "cancelled", "expired")
 
 
+@dataclass(frozen=True, slots=True)
+class StreamPlace:
+    """Where an answer began that was a stream: behind which event of which run."""
+
+    thread_id: str
+    run_id: str
+    after: int
+    from_turn: int
+
+
+class RunStream(StreamingResponse):
+    """A response that follows a run; `place` is where it began."""
+
+    def __init__(self, frames: AsyncIterator[str], place: StreamPlace) -> None:
+        super().__init__(frames, media_type="text/event-stream", headers=_HEADERS)
+        self.place = place
+
+
 def stream_run(
     db: Database,
     bus: Bus,
@@ -42,7 +60,7 @@ def stream_run(
     *,
     after: int = 0,
     first: Sequence[Event] = (),
-) -> StreamingResponse:
+) -> RunStream:
     """Follow a run to its end or its next pause.
 
     Args:
@@ -51,14 +69,28 @@ def stream_run(
         first: events of this very request; they come first, and from memory: the worker
             may be so quick that Redis takes its events and refuses these.
     """
-    after = first[-1].number if first else after
     from_turn = run.turn if first else 0
-    place = _Place(after, from_turn, caught_up_at=run.event_seq)
-    return StreamingResponse(
-        _frames(db, bus, run, place, first),
-        media_type="text/event-stream",
-        headers=_HEADERS,
+    place = _Place(
+        first[-1].number if first else after, from_turn, caught_up_at=run.event_seq
     )
+    began = StreamPlace(
+        run.thread_id or "",
+        run.id,
+        first[0].number - 1 if first else after,
+        from_turn,
+    )
+    return RunStream(_frames(db, bus, run, place, first), began)
+
+
+def stream_again(db: Database, bus: Bus, run: Run, began: StreamPlace) -> RunStream:
+    """Tell again what an earlier stream told, up to the end or pause that it came to.
+
+    Events that Redis has lost (an hour after the last one, all) are not told again; the
+    stream then ends with what Postgres says.
+    """
+    # Nobody has heard of the past: the first pause is where the earlier stream stopped.
+    place = _Place(began.after, began.from_turn, caught_up_at=0)
+    return RunStream(_frames(db, bus, run, place, ()), began)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import exc, func, select, text
@@ -52,6 +52,43 @@ class Session(AsyncSession):
         moment: datetime | None = await self.scalar(select(func.clock_timestamp()))
         assert moment is not None  # it always knows
         return moment
+
+
+T = TypeVar("T")
+Beginning = Callable[[Session], Awaitable[None]]
+
+
+class Unit:
+    """A unit of work with something slow to do first: its transaction begins late.
+
+    It commits when the unit ends, which may be long after the function that began it.
+    What was entered before is there until then, and learns whether the commit succeeded.
+    """
+
+    def __init__(
+        self,
+        db: "Database",
+        stack: contextlib.AsyncExitStack,
+        on_begin: Beginning | None,
+    ) -> None:
+        self.db = db
+        self._stack = stack
+        self._on_begin = on_begin
+
+    async def enter(self, context: contextlib.AbstractAsyncContextManager[T]) -> T:
+        """Enter something that lasts until after the commit, or its failure."""
+        return await self._stack.enter_async_context(context)
+
+    async def begin(self) -> Session:
+        """Begin the transaction. Once: nothing slow is done from here on.
+
+        Raises:
+            DatabaseAway: Postgres is out of reach; safe to try again.
+        """
+        session = await self.enter(self.db.transaction())
+        if self._on_begin is not None:
+            await self._on_begin(session)
+        return session
 
 
 class Database:
@@ -107,6 +144,16 @@ class Database:
             # Shielded: who is cancelled now (a caller hung up, a run was stopped) has
             # committed all the same, and others wait for the word of it.
             await asyncio.shield(self._send(self._deliver, session.outbox))
+
+    @contextlib.asynccontextmanager
+    async def unit(self, on_begin: Beginning | None = None) -> AsyncIterator["Unit"]:
+        """One unit of work whose transaction begins late, and ends with the block.
+
+        Args:
+            on_begin: called with the session when the transaction has begun.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            yield Unit(self, stack, on_begin)
 
     async def _send(self, deliver: Delivery, outbox: list[Any]) -> None:
         try:

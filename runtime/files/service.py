@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import ColumnElement, func, select, update
 
 from runtime.db.paging import Cursor, Page, fetch_page
-from runtime.db.transaction import Database, DatabaseAway, Session
+from runtime.db.transaction import Database, DatabaseAway, Session, Unit
 from runtime.errors import NotFound, Unavailable
 from runtime.files.filename import clean_filename
 from runtime.files.models import ContentState, File
@@ -99,7 +99,7 @@ async def create_file(
 
 
 async def store_file(
-    db: Database,
+    unit: Unit,
     project: Project,
     storage: Storage,
     *,
@@ -109,23 +109,23 @@ async def store_file(
     media_type: str | None = None,
     expires_after_seconds: int | None = None,
 ) -> File:
-    """Bytes and row in one go; the transaction is open only after the last byte.
+    """Bytes and row in one go; the unit's transaction begins only after the last byte.
 
     Raises:
         InvalidRequest: the name cannot be used.
         Unavailable: storage or database is away.
     """
     filename = clean_filename(filename)
-    async with stored_bytes(storage, blocks) as stored, db.transaction() as session:
-        return await create_file(
-            session,
-            project,
-            stored=stored,
-            filename=filename,
-            purpose=purpose,
-            media_type=media_type,
-            expires_after_seconds=expires_after_seconds,
-        )
+    stored = await unit.enter(stored_bytes(storage, blocks))
+    return await create_file(
+        await unit.begin(),
+        project,
+        stored=stored,
+        filename=filename,
+        purpose=purpose,
+        media_type=media_type,
+        expires_after_seconds=expires_after_seconds,
+    )
 
 
 async def get_file(session: Session, project: Project, file_id: str) -> File:

@@ -1,8 +1,9 @@
 """Uploads: a file too large for one request, brought in parts and then put together.
 
-Bytes move with no transaction open. What decides is one short transaction afterwards
-that locks the upload's row: of a cancel, an expiry and any number of completes at once,
-the first to get there wins, and the bytes of the others are taken away again.
+Bytes move with no transaction open. What decides is one short transaction afterwards,
+the unit's, that locks the upload's row: of a cancel, an expiry and any number of
+completes at once, the first to get there wins, and the bytes of the others are taken
+away again.
 """
 
 import re
@@ -11,7 +12,7 @@ from datetime import timedelta
 
 from sqlalchemy import func, select, update
 
-from runtime.db.transaction import Database, Session
+from runtime.db.transaction import Session, Unit
 from runtime.errors import IllegalMove, InvalidRequest, NotFound
 from runtime.files.filename import clean_filename
 from runtime.files.models import File, Upload, UploadPart, UploadStatus
@@ -62,7 +63,7 @@ async def create_upload(
 
 
 async def add_part(
-    db: Database,
+    unit: Unit,
     project: Project,
     storage: Storage,
     upload_id: str,
@@ -80,22 +81,23 @@ async def add_part(
         TooLarge: its parts would hold more than 8 GB.
         Unavailable: storage or database is away.
     """
-    async with db.transaction() as session:
+    async with unit.db.transaction() as session:
         # The answer may change until the bytes are stored; a plain no comes at once.
         await _get_pending(session, project, upload_id)
-    async with stored_bytes(storage, blocks) as stored, db.transaction() as session:
-        upload = await _get_pending(session, project, upload_id, lock=True)
-        await check_room(session, upload, stored.size_bytes)
-        part = UploadPart(
-            upload_pk=upload.pk, size_bytes=stored.size_bytes, storage_key=stored.key
-        )
-        session.add(part)
-        await session.flush()
-        return part
+    stored = await unit.enter(stored_bytes(storage, blocks))
+    session = await unit.begin()
+    upload = await _get_pending(session, project, upload_id, lock=True)
+    await check_room(session, upload, stored.size_bytes)
+    part = UploadPart(
+        upload_pk=upload.pk, size_bytes=stored.size_bytes, storage_key=stored.key
+    )
+    session.add(part)
+    await session.flush()
+    return part
 
 
 async def complete_upload(
-    db: Database,
+    unit: Unit,
     project: Project,
     storage: Storage,
     upload_id: str,
@@ -121,29 +123,29 @@ async def complete_upload(
         raise InvalidRequest(
             "Invalid 'md5': an MD5 is written as 32 hexadecimal digits.", param="md5"
         )
-    async with db.transaction() as session:
+    async with unit.db.transaction() as session:
         upload = await _get_pending(session, project, upload_id)
         parts = await parts_in_order(session, upload, part_ids)
-    blocks = joined(storage, parts, md5)
     try:
-        async with stored_bytes(storage, blocks) as stored, db.transaction() as session:
-            upload = await _get_pending(session, project, upload_id, lock=True)
-            file = await create_file(
-                session,
-                project,
-                stored=stored,
-                filename=upload.filename,
-                purpose=upload.purpose,
-                media_type=upload.media_type,
-                expires_after_seconds=upload.file_expires_after_seconds,
-            )
-            upload.file_pk = file.pk
-            upload.status = UploadStatus.COMPLETED
+        stored = await unit.enter(stored_bytes(storage, joined(storage, parts, md5)))
     except BytesMissing as error:
         # Most likely the upload ended meanwhile, and its parts were removed.
-        async with db.transaction() as session:
+        async with unit.db.transaction() as session:
             await _get_pending(session, project, upload_id)
         raise NotFound("content of a part of an upload", upload_id) from error
+    session = await unit.begin()
+    upload = await _get_pending(session, project, upload_id, lock=True)
+    file = await create_file(
+        session,
+        project,
+        stored=stored,
+        filename=upload.filename,
+        purpose=upload.purpose,
+        media_type=upload.media_type,
+        expires_after_seconds=upload.file_expires_after_seconds,
+    )
+    upload.file_pk = file.pk
+    upload.status = UploadStatus.COMPLETED
     return upload, file
 
 

@@ -12,6 +12,7 @@ from runtime.errors import Unavailable
 from runtime.files.parts import remove_parts
 from runtime.files.service import remove_bytes
 from runtime.files.uploads import expire_uploads
+from runtime.idempotency.service import forget_old
 from runtime.ingest.claim import fail_lost, waiting_count
 from runtime.ingest.pipeline import Ingest
 from runtime.vector_stores.removal import expire_files, expire_stores
@@ -60,6 +61,8 @@ def begin(engine: Engine, ingest: Ingest) -> list[asyncio.Task[None]]:
             await expire_files(session)
         async with ingest.db.transaction() as session:
             await expire_uploads(session)
+        async with ingest.db.transaction() as session:
+            await forget_old(session)
         await remove_bytes(ingest.db, ingest.storage)
         await remove_parts(ingest.db, ingest.storage)
         if engine.sandbox is not None:

@@ -115,7 +115,6 @@ ADDITIONS = {
     "FileSearchResult.page",
     "FileSearchResult.char_start",
     "FileSearchResult.char_end",
-    "FileSearchRankingOptions.hybrid_search",
     "VectorStore.description",
 }
 

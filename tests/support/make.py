@@ -64,14 +64,15 @@ class Make:
     ) -> File:
         """A file with its bytes in storage."""
         data = content.encode() if isinstance(content, str) else content
-        return await store_file(
-            self.db,
-            project or self.project,
-            self._storage,
-            filename=filename,
-            purpose=purpose,
-            blocks=_one_block(data),
-        )
+        async with self.db.unit() as unit:
+            return await store_file(
+                unit,
+                project or self.project,
+                self._storage,
+                filename=filename,
+                purpose=purpose,
+                blocks=_one_block(data),
+            )
 
     async def store(
         self, *, project: Project | None = None, **fields: Any

@@ -174,6 +174,12 @@ class Stack:
     def _settings(self) -> Settings:
         return Settings(data_dir=self.directory / "data")
 
+    def kill(self, name: str) -> None:
+        """Kill a process of the stack, as the kernel would: no warning, no alarm."""
+        process = self._processes.pop(name)
+        process.kill()
+        process.wait()
+
     def forget(self, process: subprocess.Popen[bytes]) -> None:
         """A test has ended this process itself: no alarm when it is found dead."""
         self._processes = {n: p for n, p in self._processes.items() if p is not process}

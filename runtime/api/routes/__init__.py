@@ -5,13 +5,26 @@ import pkgutil
 
 from fastapi import APIRouter
 
+from runtime.api.router import Router
+
 # Outside /v1: for operators, without a key.
 _OPERATORS = frozenset({"health"})
 
 
 def v1_routers() -> list[APIRouter]:
-    """The routers below `/v1`."""
-    return [_router(name) for name in _names() if name not in _OPERATORS]
+    """The routers below `/v1`.
+
+    Raises:
+        TypeError: one is not a `Router`, and would not honour `Idempotency-Key`.
+    """
+    routers: list[APIRouter] = []
+    for name in _names():
+        if name not in _OPERATORS:
+            router = _router(name)
+            if not isinstance(router, Router):
+                raise TypeError(f"routes/{name}.py: make its router a `Router`")
+            routers.append(router)
+    return routers
 
 
 def operator_routers() -> list[APIRouter]:

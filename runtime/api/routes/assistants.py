@@ -1,8 +1,7 @@
 """`/assistants`: create, list, get, modify, delete."""
 
-from fastapi import APIRouter
-
 from runtime.api.deps import CurrentProject, ListCursor, ResourcesDep, Session
+from runtime.api.router import Router
 from runtime.assistants import service as assistants
 from runtime.assistants.render import render_assistant
 from runtime.wire.assistants import (
@@ -13,7 +12,7 @@ from runtime.wire.assistants import (
     ModifyAssistantRequest,
 )
 
-router = APIRouter(tags=["assistants"])
+router = Router(tags=["assistants"])
 
 
 @router.post("/assistants")

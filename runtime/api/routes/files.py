@@ -3,7 +3,7 @@
 import contextlib
 from urllib.parse import quote
 
-from fastapi import APIRouter, BackgroundTasks, Request
+from fastapi import BackgroundTasks, Request
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 from starlette.datastructures import FormData
@@ -13,9 +13,17 @@ from runtime.api.deps import (
     FilesCursor,
     ResourcesDep,
     Session,
+    Unit,
 )
-from runtime.api.forms import blocks_of, check_is_form, form_body, sent_file
+from runtime.api.forms import (
+    MAX_FIELDS,
+    blocks_of,
+    check_is_form,
+    form_body,
+    sent_file,
+)
 from runtime.api.published import BYTES
+from runtime.api.router import Router
 from runtime.errors import ApiError
 from runtime.files import service as files
 from runtime.files.models import File
@@ -30,24 +38,21 @@ from runtime.wire.files import (
 )
 from runtime.wire.refusals import explain
 
-router = APIRouter(tags=["files"])
-
-# purpose, expires_after[anchor], expires_after[seconds], and room to be told of others.
-_MAX_FIELDS = 20
+router = Router(tags=["files"])
 
 
 @router.post("/files", openapi_extra=form_body("file", CreateFileRequest))
 async def create_file(
-    request: Request, project: CurrentProject, resources: ResourcesDep
+    request: Request, project: CurrentProject, unit: Unit, resources: ResourcesDep
 ) -> OpenAIFile:
     """Upload a file, as `multipart/form-data`."""
     check_is_form(request)
-    async with request.form(max_files=1, max_fields=_MAX_FIELDS) as form:
+    async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
         upload = sent_file(form, "file", resources.settings.max_file_bytes)
         fields = _fields(form)
         expires_after = fields.expires_after
         file = await files.store_file(
-            resources.db,
+            unit,
             project,
             resources.storage,
             filename=upload.filename or "",

@@ -1,13 +1,12 @@
 """`/models`: what may be named as a model."""
 
-from fastapi import APIRouter
-
 from runtime.api.deps import ResourcesDep
+from runtime.api.router import Router
 from runtime.errors import NotFound
 from runtime.gateway import list_models as ask_for_models
 from runtime.wire.models import ListModelsResponse, Model
 
-router = APIRouter(tags=["models"])
+router = Router(tags=["models"])
 
 
 @router.get("/models")

@@ -2,11 +2,12 @@
 
 import contextlib
 
-from fastapi import APIRouter, BackgroundTasks, Request
+from fastapi import BackgroundTasks, Request
 from starlette.datastructures import FormData
 
-from runtime.api.deps import CurrentProject, ResourcesDep, Session
-from runtime.api.forms import blocks_of, check_is_form, form_body, sent_file
+from runtime.api.deps import CurrentProject, ResourcesDep, Session, Unit
+from runtime.api.forms import MAX_FIELDS, blocks_of, check_is_form, form_body, sent_file
+from runtime.api.router import Router
 from runtime.errors import ApiError
 from runtime.files import uploads
 from runtime.files.parts import remove_parts
@@ -21,10 +22,7 @@ from runtime.wire.uploads import (
     UploadPart,
 )
 
-router = APIRouter(tags=["uploads"])
-
-# There is none beside `data`; room to be told which one is unknown.
-_MAX_FIELDS = 5
+router = Router(tags=["uploads"])
 
 
 @router.post("/uploads")
@@ -48,15 +46,19 @@ async def create_upload(
 
 @router.post("/uploads/{upload_id}/parts", openapi_extra=form_body("data"))
 async def add_upload_part(
-    upload_id: str, request: Request, project: CurrentProject, resources: ResourcesDep
+    upload_id: str,
+    request: Request,
+    project: CurrentProject,
+    unit: Unit,
+    resources: ResourcesDep,
 ) -> UploadPart:
     """Add a part of up to 64 MB, as `data` of a `multipart/form-data`."""
     check_is_form(request)
-    async with request.form(max_files=1, max_fields=_MAX_FIELDS) as form:
+    async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
         _check_fields(form)
         data = sent_file(form, "data", MAX_PART_BYTES)
         part = await uploads.add_part(
-            resources.db, project, resources.storage, upload_id, blocks_of(data)
+            unit, project, resources.storage, upload_id, blocks_of(data)
         )
     return render_part(part, upload_id)
 
@@ -66,12 +68,13 @@ async def complete_upload(
     upload_id: str,
     body: CompleteUploadRequest,
     project: CurrentProject,
+    unit: Unit,
     resources: ResourcesDep,
     after: BackgroundTasks,
 ) -> Upload:
     """Make a file of the parts, in the order in which they are named."""
     upload, file = await uploads.complete_upload(
-        resources.db,
+        unit,
         project,
         resources.storage,
         upload_id,

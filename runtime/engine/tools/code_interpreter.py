@@ -149,14 +149,15 @@ async def _keep(
 
 
 async def _store(call: Call, name: str, blocks: AsyncIterator[bytes]) -> File:
-    return await store_file(
-        call.engine.db,
-        call.project,
-        call.engine.storage,
-        filename=name,
-        purpose=_PURPOSE,
-        blocks=blocks,
-    )
+    async with call.engine.db.unit() as unit:
+        return await store_file(
+            unit,
+            call.project,
+            call.engine.storage,
+            filename=name,
+            purpose=_PURPOSE,
+            blocks=blocks,
+        )
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

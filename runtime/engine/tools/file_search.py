@@ -94,8 +94,7 @@ def _ranking(options: dict[str, Any]) -> RankingOptions | None:
     asked = options.get("ranking_options")
     if not asked:
         return None
-    weights = asked.get("hybrid_search") or {}
-    return RankingOptions(score_threshold=asked["score_threshold"], **weights)
+    return RankingOptions(score_threshold=asked["score_threshold"])
 
 
 def _shown_ranking(options: dict[str, Any]) -> dict[str, Any]:
