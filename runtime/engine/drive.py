@@ -16,34 +16,24 @@ from typing import Any
 import structlog
 
 from runtime.db.transaction import DatabaseAway
+from runtime.engine.asking import Asking
 from runtime.engine.claim import Claim, ClaimLost, Interruption
 from runtime.engine.engine import Engine
 from runtime.engine.entry import MessagesRefused, bring_messages
-from runtime.engine.listen import Listener
 from runtime.engine.patience import patiently
-from runtime.engine.prompt import (
-    BudgetSpent,
-    History,
-    build_request,
-    read_history,
-)
 from runtime.engine.record import Record
-from runtime.engine.sources import images_of, sources_of
+from runtime.engine.rows import count
 from runtime.engine.takeover import abandon_leftovers
 from runtime.engine.tools.call import Call
-from runtime.engine.tools.containers import files_of, written_of
 from runtime.engine.tools.registry import ANSWERERS
-from runtime.engine.turn import Turn, functions_of
+from runtime.engine.truncation import BudgetSpent
+from runtime.engine.turn import Turn
 from runtime.engine.voice import Voice
 from runtime.gateway import ModelFailed
-from runtime.projects.models import Project
-from runtime.runs.models import Run, RunStatus
-from runtime.threads.models import Item, ItemType
+from runtime.runs.models import RunStatus
 
 log = structlog.get_logger()
 
-# A turn whose answer broke off is taken again this often before its run fails.
-_TAKES = 3
 _LET_GO_SECONDS = 10
 
 
@@ -94,8 +84,7 @@ class Drive:
         self._engine = engine
         self._claim = claim
         self._record = Record(engine.db, claim)
-        # The answer being listened to: not stored yet, perhaps never.
-        self._heard: Turn | None = None
+        self._asking = Asking(engine, claim, self._record)
 
     async def run(self) -> None:
         """Turn by turn, to the end or to a pause."""
@@ -109,7 +98,7 @@ class Drive:
             if claim.run.turn > 0 and await self._answer_calls(voice):
                 return
             while not self._engine.stopping:
-                turn = await self._take_turn(voice)
+                turn = await self._asking.take_turn(voice)
                 if turn.finish in ("length", "content_filter"):
                     await self._end_cut(turn)
                     return
@@ -117,10 +106,8 @@ class Drive:
                     await record.complete(turn)
                     return
                 await record.keep_calls(turn)
-                self._heard = None
-                claim.run.turn = turn.number + 1
-                claim.run.input_tokens += turn.usage.input_tokens
-                claim.run.output_tokens += turn.usage.output_tokens
+                self._asking.heard = None
+                count(claim.run, turn)
                 if await self._answer_calls(voice):
                     return
             await record.hand_back()
@@ -144,46 +131,6 @@ class Drive:
                 await patiently(partial(answer, call))
         await voice.flush()
         return await self._record.settle_calls()
-
-    async def _take_turn(self, voice: Voice) -> Turn:
-        """Ask the model; again, when its answer breaks off in the middle."""
-        engine, run = self._engine, self._claim.run
-        history, written = await patiently(self._read)
-        request = await build_request(run, history, engine.storage)
-        own = [item for item in history.items if item.run_pk == run.pk]
-        for take in range(_TAKES):
-            listener = Listener(
-                self._claim,
-                voice,
-                number=run.turn,
-                take=take,
-                sources=sources_of(own),
-                written=written,
-                images=images_of(_since_last_message(own)),
-                functions=functions_of(run),
-            )
-            self._heard = listener.turn
-            try:
-                return await listener.listen(engine.gateway, request)
-            except ModelFailed:
-                said_nothing = not (listener.turn.saying or listener.turn.calls)
-                if said_nothing or take == _TAKES - 1:
-                    raise
-                await voice.flush()
-                await self._record.abandon(listener.turn)
-                self._heard = None
-        raise AssertionError("the last take returns or raises")
-
-    async def _read(self) -> tuple[History, dict[str, str]]:
-        """What the model is told of, and the files that its answer may link to."""
-        run = self._claim.run
-        async with self._engine.db.transaction() as session:
-            code_files, written = [], {}
-            if _runs_code(run):
-                code_files = list(await files_of(session, run))
-                written = await written_of(session, run)
-            project = Project(id=run.project_id)
-            return await read_history(session, project, run, code_files), written
 
     async def _end_cut(self, turn: Turn) -> None:
         if turn.finish == "content_filter":
@@ -215,35 +162,27 @@ class Drive:
                 await self._record.end(RunStatus.FAILED, error=error)
             case ModelFailed():
                 error = (failure.code, failure.message)
-                await self._record.end(RunStatus.FAILED, self._heard, error=error)
+                await self._record.end(
+                    RunStatus.FAILED, self._asking.heard, error=error
+                )
             case _:
                 log.error("run failed", exc_info=failure)
                 error = ("server_error", "The run failed by an error of the server.")
-                await self._record.end(RunStatus.FAILED, self._heard, error=error)
+                await self._record.end(
+                    RunStatus.FAILED, self._asking.heard, error=error
+                )
 
     async def settle(self, why: Interruption) -> None:
         """The work was interrupted: leave the run as that demands."""
         match why:
             case Interruption.CANCELLED:
                 await self._record.say_cancelling()
-                await self._record.end(RunStatus.CANCELLED, self._heard)
+                await self._record.end(RunStatus.CANCELLED, self._asking.heard)
             case Interruption.EXPIRED:
-                await self._record.end(RunStatus.EXPIRED, self._heard)
+                await self._record.end(RunStatus.EXPIRED, self._asking.heard)
             case Interruption.SHUTDOWN:
-                if self._heard is not None:
-                    await self._record.abandon(self._heard)
+                if self._asking.heard is not None:
+                    await self._record.abandon(self._asking.heard)
                 await self._record.hand_back()
             case Interruption.LOST:
                 raise ClaimLost
-
-
-def _runs_code(run: Run) -> bool:
-    return any(tool["type"] == "code_interpreter" for tool in run.tools)
-
-
-def _since_last_message(items: list[Item]) -> list[Item]:
-    """The calls behind the last message: what they drew was not shown yet."""
-    since: list[Item] = []
-    for item in items:
-        since = [] if item.type is ItemType.MESSAGE else [*since, item]
-    return since

@@ -11,6 +11,8 @@ from runtime.engine.turn import (
     Calling,
     Saying,
     Turn,
+    call_body,
+    call_type,
     calls_step,
     derived_id,
     message_item,
@@ -25,12 +27,13 @@ from runtime.gateway import (
     TextDelta,
     ToolCallDelta,
     Usage,
+    estimated_usage,
     stream_chat,
 )
 from runtime.ids import new_id
 from runtime.runs.models import RunStep
 from runtime.runs.render import render_step
-from runtime.threads.models import Item, ItemStatus
+from runtime.threads.models import Item, ItemStatus, ItemType
 from runtime.threads.render import render_annotation, render_message
 
 
@@ -51,7 +54,6 @@ class Listener:
         sources: Mapping[str, Source],
         written: Mapping[str, str],
         images: Sequence[str],
-        functions: frozenset[str],
     ) -> None:
         """
         Args:
@@ -60,7 +62,6 @@ class Listener:
             sources: what the markers may name.
             written: what links to the sandbox may name.
             images: pictures drawn since the last message; they lead this one.
-            functions: names of the caller's functions.
         """
         self._claim = claim
         self._voice = voice
@@ -68,8 +69,8 @@ class Listener:
         self._sources = sources
         self._written = written
         self._images = images
-        self._functions = functions
         self._blanks = ""
+        self._counted = False
         self.turn = Turn(number)
 
     async def listen(self, gateway: Gateway, request: ChatRequest) -> Turn:
@@ -78,6 +79,23 @@ class Listener:
         Raises:
             ModelFailed: there was none, or it broke off.
         """
+        try:
+            await self._hear(gateway, request)
+        finally:
+            if not self._counted:
+                self.turn.usage = self._estimated(request)
+        if self.turn.saying is not None:
+            self._tell(self.turn.saying.cited.end())
+        elif not self.turn.calls:
+            self._speaking()  # an empty answer is a message, too
+        for index, call in enumerate(self.turn.calls):
+            if self._type(call) is ItemType.CODE_INTERPRETER_CALL:
+                body = call_body(call, ItemType.CODE_INTERPRETER_CALL)
+                self._tell_code(index, call.code.end(body.get("code")))
+        await self._voice.flush()
+        return self.turn
+
+    async def _hear(self, gateway: Gateway, request: ChatRequest) -> None:
         async with aclosing(stream_chat(gateway, request)) as deltas:
             async for delta in deltas:
                 match delta:
@@ -89,14 +107,19 @@ class Listener:
                         self._call(delta)
                     case Usage():
                         self.turn.usage = delta
+                        self._counted = True
                     case Finished(reason):
                         self.turn.finish = reason
-        if self.turn.saying is not None:
-            self._tell(self.turn.saying.cited.end())
-        elif not self.turn.calls:
-            self._speaking()  # an empty answer is a message, too
-        await self._voice.flush()
-        return self.turn
+
+    def _estimated(self, request: ChatRequest) -> Usage:
+        """What an answer that broke off, or was broken off, has cost all the same."""
+        turn, said = self.turn, self.turn.saying
+        if said is None and not turn.calls:
+            return turn.usage
+        heard = sum(len(call.name) + len(call.arguments) for call in turn.calls)
+        if said is not None:
+            heard += len(said.cited.text) + len(said.refusal)
+        return estimated_usage(request, heard)
 
     def _say(self, text: str) -> None:
         # Models put a line break before their calls; that alone is no message.
@@ -186,9 +209,18 @@ class Listener:
             self._begin_call(delta.index)
         call = calls[delta.index]
         call.arguments += delta.arguments
-        if call.name in self._functions and delta.arguments:
-            more = {"type": "function", "function": {"arguments": delta.arguments}}
-            self._call_delta(delta.index, more)
+        if not delta.arguments:
+            return
+        match self._type(call):
+            case ItemType.FUNCTION_CALL:
+                change = {"arguments": delta.arguments}
+                self._call_delta(delta.index, {"type": "function", "function": change})
+            case ItemType.CODE_INTERPRETER_CALL:
+                self._tell_code(delta.index, call.code.feed(delta.arguments))
+
+    def _type(self, call: Calling) -> ItemType:
+        # What the run does not have is kept as a function that could not be called.
+        return call_type(self._claim.run, call.name) or ItemType.FUNCTION_CALL
 
     def _begin_call(self, index: int) -> None:
         turn, run = self.turn, self._claim.run
@@ -198,22 +230,36 @@ class Listener:
             turn.calls_began_at = now()
             self._announce_step(calls_step(run, turn), [])
         call = turn.calls[index]
-        if call.name in self._functions:
-            function = {"name": call.name, "arguments": "", "output": None}
-            # Told once: followers join texts of the same place, ids too.
-            shell = {"id": call.call_id, "type": "function", "function": function}
-            self._call_delta(index, shell)
+        # The id comes once: followers put texts of one call together, ids too.
+        self._call_delta(index, {"id": call.call_id, **_shell(call, self._type(call))})
 
-    def _call_delta(self, index: int, told: dict[str, Any]) -> None:
-        delta = step_delta(self.turn, {"index": index, **told})
-        self._voice.say("thread.run.step.delta", delta)
+    def _tell_code(self, index: int, code: str) -> None:
+        if code:
+            change = {"type": "code_interpreter", "code_interpreter": {"input": code}}
+            self._call_delta(index, change)
+
+    def _call_delta(self, index: int, change: dict[str, Any]) -> None:
+        told = step_delta(self.turn.calls_step_id, {"index": index, **change})
+        self._voice.say("thread.run.step.delta", told)
 
 
-def step_delta(turn: Turn, call: dict[str, Any]) -> dict[str, Any]:
-    """The wire's form of a change to one call of this turn's step."""
+def _shell(call: Calling, type: ItemType) -> dict[str, Any]:
+    """A call that has just begun, as it is told."""
+    match type:
+        case ItemType.CODE_INTERPRETER_CALL:
+            code = {"input": "", "outputs": []}
+            return {"type": "code_interpreter", "code_interpreter": code}
+        case ItemType.FILE_SEARCH_CALL:
+            return {"type": "file_search", "file_search": {}}
+    function = {"name": call.name, "arguments": "", "output": None}
+    return {"type": "function", "function": function}
+
+
+def step_delta(step_id: str, call: dict[str, Any]) -> dict[str, Any]:
+    """The wire's form of a change to one call of a step."""
     details = {"type": "tool_calls", "tool_calls": [call]}
     return {
-        "id": turn.calls_step_id,
+        "id": step_id,
         "object": "thread.run.step.delta",
         "delta": {"step_details": details},
     }

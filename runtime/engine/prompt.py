@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import select
 
 from runtime.db.transaction import Session
 from runtime.engine.transcript import Transcript
+from runtime.engine.truncation import BudgetSpent, Truncation
 from runtime.files.models import File
 from runtime.files.storage import Storage
 from runtime.gateway import ChatRequest
@@ -16,10 +17,6 @@ from runtime.runs.models import Run
 from runtime.threads.models import Item, ItemStatus, ItemType
 
 Json = dict[str, Any]
-
-# Tokens are counted by the upstream; before it has, a quarter of the characters.
-_CHARACTERS_PER_TOKEN = 4
-_IMAGE_TOKENS = 1_000
 
 _CODE_TOOL: Json = {
     "type": "function",
@@ -53,14 +50,6 @@ _SEARCH_TOOL: Json = {
         },
     },
 }
-
-
-class BudgetSpent(Exception):
-    """The run may not take another turn; `which` of its budgets does not allow it."""
-
-    def __init__(self, which: Literal["max_prompt_tokens", "max_completion_tokens"]):
-        super().__init__(which)
-        self.which = which
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +93,22 @@ async def read_history(
     return History(items, code_files, {file.id: file for file in files})
 
 
-async def build_request(run: Run, history: History, storage: Storage) -> ChatRequest:
+async def build_request(
+    run: Run,
+    history: History,
+    storage: Storage,
+    *,
+    context_tokens: int | None = None,
+    correction: Sequence[Json] = (),
+) -> ChatRequest:
     """The request of the run's next turn.
+
+    Args:
+        run: with what its turns have spent so far.
+        history: the thread.
+        storage: where its pictures lie.
+        context_tokens: what the model is believed to take, once it has refused more.
+        correction: what is said to the model behind everything else.
 
     Raises:
         BudgetSpent: not even the last message fits, or all that may be said is said.
@@ -119,9 +122,9 @@ async def build_request(run: Run, history: History, storage: Storage) -> ChatReq
     transcript = Transcript(run, history.images, storage)
     system = _instructions(run, history.code_files)
     earlier, current = _rounds(run, history.items)
-    own = await transcript.lay_out(current)
+    own = [*await transcript.lay_out(current), *correction]
     rounds = [await transcript.lay_out(round) for round in earlier]
-    kept = _truncated(asked, rounds, [*system, *own], run.input_tokens)
+    kept = _truncation(run, context_tokens).cut(rounds, [*system, *own])
     messages = [*system, *(message for round in kept for message in round), *own]
     response_format = asked.get("response_format")
     return ChatRequest(
@@ -162,37 +165,24 @@ def _rounds(run: Run, items: Sequence[Item]) -> tuple[list[list[Item]], list[Ite
     return earlier, current
 
 
-def _truncated(
-    asked: Json, rounds: list[list[Json]], fixed: list[Json], spent_tokens: int
-) -> list[list[Json]]:
-    """The rounds that stay: the last few if asked, and as many as the budget holds."""
-    strategy = asked.get("truncation_strategy") or {}
-    if strategy.get("type") == "last_messages":
-        rounds = rounds[-strategy["last_messages"] :]
-    budget = asked.get("max_prompt_tokens")
-    if budget is None:
-        return rounds
-    left = budget - spent_tokens - sum(map(_tokens, fixed))
-    kept: list[list[Json]] = []
-    for round in reversed(rounds):
-        left -= sum(map(_tokens, round))
-        if left < 0:
-            break
-        kept.append(round)
-    if left < 0 and not kept:
-        raise BudgetSpent("max_prompt_tokens")
-    return kept[::-1]
+def may_be_cut(run: Run) -> bool:
+    """Whether the thread may be cut down to what the model takes.
+
+    Not where the caller has said how many messages are to be read.
+    """
+    strategy = run.request.get("truncation_strategy") or {}
+    return bool(strategy.get("type", "auto") == "auto")
 
 
-def _tokens(message: Json) -> int:
-    """About how many tokens a message is; the upstream counts when it has read it."""
-    content = message["content"] or ""
-    characters = len(str(message.get("tool_calls", "")))
-    if isinstance(content, str):
-        return (len(content) + characters) // _CHARACTERS_PER_TOKEN
-    images: int = sum(part["type"] == "image_url" for part in content)
-    characters += sum(len(part.get("text", "")) for part in content)
-    return characters // _CHARACTERS_PER_TOKEN + images * _IMAGE_TOKENS
+def _truncation(run: Run, context_tokens: int | None) -> Truncation:
+    strategy = run.request.get("truncation_strategy") or {}
+    asked_for_last = strategy.get("type") == "last_messages"
+    budget = run.request.get("max_prompt_tokens")
+    return Truncation(
+        last_messages=strategy["last_messages"] if asked_for_last else None,
+        budget_tokens=None if budget is None else budget - run.input_tokens,
+        context_tokens=context_tokens,
+    )
 
 
 def _tool(tool: Json) -> Json:

@@ -15,9 +15,11 @@ from runtime.engine.claim import Claim, Shown
 from runtime.engine.patience import patiently
 from runtime.engine.rows import (
     announce_message,
+    charge,
     complete_open_steps,
     count,
     is_stored,
+    spend,
     store_calls,
     store_cut,
     store_message,
@@ -39,6 +41,9 @@ _MESSAGE_REASONS = {
     RunStatus.EXPIRED: "run_expired",
     RunStatus.FAILED: "run_failed",
 }
+
+
+BROKE_OFF = "The answer broke off; it is asked for again."
 
 
 class Record:
@@ -176,11 +181,15 @@ class Record:
 
         return await self._write(work)
 
-    async def abandon(self, turn: Turn) -> None:
-        """Show a half-spoken answer as incomplete: its turn is taken again.
+    async def abandon(self, turn: Turn, why: str = BROKE_OFF) -> None:
+        """Show an answer as incomplete: its turn is taken again.
 
         The message stays on the thread, left out of prompts. Steps that were announced
-        and never stored are told to have failed.
+        and never stored are told to have failed. What it cost stays the run's.
+
+        Args:
+            turn: what was heard of it.
+            why: a sentence for the failed steps.
         """
 
         async def work(shown: Shown) -> None:
@@ -188,6 +197,7 @@ class Record:
             steps = []
             if await is_stored(shown, turn):
                 return  # a commit whose answer was lost
+            spend(run, turn)
             if turn.saying is not None:
                 item = message_item(run, turn.saying, ItemStatus.INCOMPLETE, shown.now)
                 item.incomplete_reason = "run_failed"
@@ -197,10 +207,10 @@ class Record:
                 steps.append((message_step(run, turn.saying, turn.number), [item]))
             if turn.calls_step_id:
                 steps.append((calls_step(run, turn), []))
+            charge(steps[0][0], turn)
             for step, items in steps:
                 step.status, step.ended_at = StepStatus.FAILED, shown.now
-                step.error_code = "server_error"
-                step.error_message = "The answer broke off; it is asked for again."
+                step.error_code, step.error_message = "server_error", why
                 rendered = render_step(run, step, items).model_dump(mode="json")
                 announce(shown.session, run, "thread.run.step.failed", rendered)
 

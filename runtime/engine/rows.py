@@ -25,10 +25,21 @@ from runtime.threads.render import render_message
 def count(run: Run, turn: Turn) -> None:
     """One more turn is kept, and its tokens are the run's."""
     run.turn = turn.number + 1
+    spend(run, turn)
+
+
+def spend(run: Run, turn: Turn) -> None:
+    """A turn's tokens are the run's, whether it is kept or thrown away."""
     run.input_tokens += turn.usage.input_tokens
     run.cached_tokens += turn.usage.cached_tokens
     run.output_tokens += turn.usage.output_tokens
     run.reasoning_tokens += turn.usage.reasoning_tokens
+
+
+def charge(step: RunStep, turn: Turn) -> None:
+    """A model call's tokens stand on one of the steps that came of it."""
+    step.input_tokens = turn.usage.input_tokens
+    step.output_tokens = turn.usage.output_tokens
 
 
 async def is_stored(shown: Shown, turn: Turn) -> bool:
@@ -47,8 +58,7 @@ async def store_message(shown: Shown, turn: Turn) -> None:
     run, session = shown.run, shown.session
     step = message_step(run, turn.saying, turn.number)
     if not turn.calls:
-        step.input_tokens = turn.usage.input_tokens
-        step.output_tokens = turn.usage.output_tokens
+        charge(step, turn)
     session.add(step)
     await session.flush()
     item = message_item(run, turn.saying, ItemStatus.COMPLETED, shown.now)
@@ -64,8 +74,7 @@ async def store_calls(shown: Shown, turn: Turn) -> None:
     """Store a turn's calls, none of them run yet, and their step."""
     run, session = shown.run, shown.session
     step = calls_step(run, turn)
-    step.input_tokens = turn.usage.input_tokens
-    step.output_tokens = turn.usage.output_tokens
+    charge(step, turn)
     session.add(step)
     await session.flush()
     for index, call in enumerate(turn.calls):
@@ -109,8 +118,7 @@ async def store_cut(shown: Shown, heard: Turn, reason: str) -> None:
     run, session = shown.run, shown.session
     if heard.saying is not None:
         step = message_step(run, heard.saying, heard.number)
-        step.input_tokens = heard.usage.input_tokens
-        step.output_tokens = heard.usage.output_tokens
+        charge(step, heard)
         session.add(step)
         await session.flush()
         item = message_item(run, heard.saying, ItemStatus.INCOMPLETE, shown.now)
@@ -121,7 +129,10 @@ async def store_cut(shown: Shown, heard: Turn, reason: str) -> None:
         await session.flush()
         announce_message(shown, item, "incomplete")
     if heard.calls_step_id:
-        session.add(calls_step(run, heard))
+        step = calls_step(run, heard)
+        if heard.saying is None:
+            charge(step, heard)
+        session.add(step)
         await session.flush()
 
 

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from runtime.engine.citations import CitedText
-from runtime.gateway import (
-    Usage,
-)
+from runtime.engine.code_input import CodeInput
+from runtime.gateway import Usage
+from runtime.gateway.clean import clean
 from runtime.runs.models import Run, RunStep, StepStatus, StepType
 from runtime.threads.models import Item, ItemStatus, ItemType
 
@@ -62,6 +62,8 @@ class Calling:
     upstream_call_id: str
     name: str
     arguments: str = ""
+    # What followers were told of it, where it is a call of code_interpreter.
+    code: CodeInput = field(default_factory=CodeInput)
 
 
 @dataclass(slots=True)
@@ -81,14 +83,14 @@ class Turn:
 def call_type(run: Run, name: str) -> ItemType | None:
     """What a call of that name is on this run; None: the run has no such tool."""
     # First, as a caller's function may bear the name of a tool that the run lacks.
-    if name in functions_of(run):
+    if name in _functions_of(run):
         return ItemType.FUNCTION_CALL
     if any(tool["type"] == name for tool in run.tools):
         return CALL_TYPES.get(name)
     return None
 
 
-def functions_of(run: Run) -> frozenset[str]:
+def _functions_of(run: Run) -> frozenset[str]:
     """The names of the caller's functions."""
     return frozenset(
         tool["function"]["name"] for tool in run.tools if tool["type"] == "function"
@@ -101,11 +103,12 @@ def call_body(call: Calling, type: ItemType) -> dict[str, Any]:
     if type is not ItemType.FUNCTION_CALL:
         try:
             asked = json.loads(call.arguments)
-        except ValueError:
+        except (ValueError, RecursionError):
             return body
         wanted = "code" if call.name == "code_interpreter" else "query"
         if isinstance(asked, dict) and isinstance(asked.get(wanted), str):
-            body[wanted] = asked[wanted]
+            # An escape within the arguments may stand for what cannot be stored.
+            body[wanted] = clean(asked[wanted])
     return body
 
 

@@ -6,11 +6,14 @@ from pydantic import Field, model_validator
 
 from runtime.wire.base import NotNull, Omissible, Text, UnixSeconds, WireModel, invalid
 from runtime.wire.paging import Listed, Page
+from runtime.wire.response_format import (
+    AssistantsApiResponseFormatOption,
+    RequestedResponseFormat,
+)
 from runtime.wire.shared import (
     MAX_FILE_SEARCH_STORES,
     AssistantDescription,
     AssistantName,
-    AssistantsApiResponseFormatOption,
     AssistantTools,
     Instructions,
     Metadata,
@@ -88,7 +91,7 @@ class CreateAssistantRequest(WireModel):
     metadata: Metadata | None = None
     temperature: Temperature | None = None
     top_p: TopP | None = None
-    response_format: AssistantsApiResponseFormatOption | None = None
+    response_format: RequestedResponseFormat | None = None
 
 
 class ModifyAssistantRequest(WireModel):
@@ -104,7 +107,7 @@ class ModifyAssistantRequest(WireModel):
     metadata: Metadata | None = None
     temperature: Temperature | None = None
     top_p: TopP | None = None
-    response_format: AssistantsApiResponseFormatOption | None = None
+    response_format: RequestedResponseFormat | None = None
 
 
 class DeleteAssistantResponse(WireModel):

@@ -131,6 +131,13 @@ def _check_function_name(name: object) -> object:
     return name
 
 
+def word_or_object(value: object) -> str | None:
+    """Which branch of a union of words and objects a value belongs to."""
+    if isinstance(value, str):
+        return "word"
+    return "object" if isinstance(value, dict | WireModel) else None
+
+
 class _ShownWithoutNull:
     """Keeps null out of the published schema, as it is kept off the wire."""
 

@@ -7,8 +7,11 @@ from pydantic import Field
 from runtime.wire.base import NotNull, Text, UnixSeconds, WireModel
 from runtime.wire.messages import CreateMessageRequest
 from runtime.wire.paging import Listed, Page
-from runtime.wire.shared import (
+from runtime.wire.response_format import (
     AssistantsApiResponseFormatOption,
+    RequestedResponseFormat,
+)
+from runtime.wire.shared import (
     AssistantsApiToolChoiceOption,
     AssistantTool,
     Instructions,
@@ -141,7 +144,7 @@ class RunSettings(WireModel):
     truncation_strategy: TruncationObject | None = None
     tool_choice: AssistantsApiToolChoiceOption | None = None
     parallel_tool_calls: bool = True
-    response_format: AssistantsApiResponseFormatOption | None = None
+    response_format: RequestedResponseFormat | None = None
 
 
 class CreateRunRequest(RunSettings):

@@ -1,4 +1,4 @@
-"""What several resources share: metadata, tools, tool resources, formats, choices."""
+"""What several resources share: metadata, tools, tool resources, choices."""
 
 from collections.abc import Callable
 from typing import Annotated, Literal, Self
@@ -17,6 +17,7 @@ from runtime.wire.base import (
     invalid,
     is_none,
     refuse_unstorable,
+    word_or_object,
 )
 
 MAX_PAIRS = 16
@@ -173,52 +174,6 @@ class ToolResources(WireModel):
     file_search: Omissible[ToolResourcesFileSearch] = None
 
 
-class ResponseFormatText(WireModel):
-    type: Literal["text"]
-
-
-class ResponseFormatJsonObject(WireModel):
-    type: Literal["json_object"]
-
-
-class JsonSchemaFormat(WireModel):
-    """An output schema. The wire's key `schema` is `schema_` here: pydantic owns the name."""
-
-    name: FunctionName
-    description: NotNull[Text] = None
-    schema_: NotNull[JsonObject] = Field(
-        default=None, alias="schema", exclude_if=is_none
-    )
-    strict: bool | None = Field(default=None, exclude_if=is_none)
-
-
-class ResponseFormatJsonSchema(WireModel):
-    type: Literal["json_schema"]
-    json_schema: JsonSchemaFormat
-
-
-def _word_or_object(value: object) -> str | None:
-    """Which branch of a union of words and objects a value belongs to."""
-    if isinstance(value, str):
-        return "word"
-    return "object" if isinstance(value, dict | WireModel) else None
-
-
-_ResponseFormatObject = Annotated[
-    ResponseFormatText | ResponseFormatJsonObject | ResponseFormatJsonSchema,
-    Discriminator("type"),
-]
-AssistantsApiResponseFormatOption = Annotated[
-    Annotated[Literal["auto"], Tag("word")]
-    | Annotated[_ResponseFormatObject, Tag("object")],
-    Discriminator(
-        _word_or_object,
-        custom_error_type="invalid_type",
-        custom_error_message="Expected 'auto' or an object with a 'type'.",
-    ),
-]
-
-
 class AssistantsNamedToolChoiceFunction(WireModel):
     name: Text
 
@@ -240,7 +195,7 @@ AssistantsApiToolChoiceOption = Annotated[
     Annotated[Literal["none", "auto", "required"], Tag("word")]
     | Annotated[AssistantsNamedToolChoice, Tag("object")],
     Discriminator(
-        _word_or_object,
+        word_or_object,
         custom_error_type="invalid_type",
         custom_error_message=(
             "Expected 'none', 'auto', 'required' or an object that names a tool."

@@ -5,6 +5,7 @@ from typing import Any
 
 from runtime.engine.claim import Claim, Interruption
 from runtime.engine.engine import Engine
+from runtime.engine.listen import step_delta
 from runtime.engine.record import Record
 from runtime.engine.voice import Voice
 from runtime.projects.models import Project
@@ -45,22 +46,7 @@ class Call:
         assert self.item.call_id is not None  # every call item has one
         return self.item.call_id
 
-    def begin(self, kind: str, shell: dict[str, Any]) -> None:
-        """Tell the followers of this call, before any change of it."""
-        # Its id is told only here: they join texts of the same place, ids too.
-        self._say({"id": self.call_id, "type": kind, kind: shell})
-
     def tell(self, kind: str, change: dict[str, Any]) -> None:
-        """Tell the followers what has changed on this call."""
-        self._say({"type": kind, kind: change})
-
-    def _say(self, piece: dict[str, Any]) -> None:
-        told = {"index": self.item.output_index, **piece}
-        self.voice.say(
-            "thread.run.step.delta",
-            {
-                "id": self.step_id,
-                "object": "thread.run.step.delta",
-                "delta": {"step_details": {"type": "tool_calls", "tool_calls": [told]}},
-            },
-        )
+        """Tell the followers what has changed on this call; they know its id."""
+        told = {"index": self.item.output_index, "type": kind, kind: change}
+        self.voice.say("thread.run.step.delta", step_delta(self.step_id, told))

@@ -54,7 +54,6 @@ async def run_code(call: Call) -> None:
     """
     code = call.item.body.get("code")
     sandbox = call.engine.sandbox
-    call.begin("code_interpreter", {"input": code or "", "outputs": []})
     if code is None:
         await _answer_badly(call, 'Expected the arguments {"code": string}.')
         return

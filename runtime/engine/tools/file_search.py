@@ -32,7 +32,6 @@ async def search_files(call: Call) -> None:
     if not query:
         await _answer_badly(call, 'Expected the arguments {"query": string}.')
         return
-    call.begin("file_search", {})
     async with call.engine.db.transaction() as session:
         stores = await _stores(session, call.run)
     options = _options(call.run)

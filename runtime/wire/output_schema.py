@@ -1,0 +1,173 @@
+"""What a `response_format` may ask for: schemas that are valid, and that can be kept.
+
+A schema is a caller's program for our machine: it may point to itself or to the network,
+and hold expressions that take years. So each is looked at before it is taken: nothing
+is ever fetched, and what `strict` promises must be checkable.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from jsonschema import Draft7Validator
+from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
+
+Json = dict[str, Any]
+
+# OpenAI takes 5,000 properties. To look at so many values takes a sixth of a second.
+MAX_SCHEMA_VALUES = 20_000
+_MOST_CHARACTERS_SHOWN = 300
+
+# Where a schema holds data that only looks like one.
+_DATA = frozenset({"const", "enum", "default", "examples"})
+# What these allow depends on how all the others came to their verdict.
+_NEVER_STRICT = (
+    "unevaluatedProperties",
+    "unevaluatedItems",
+    "$dynamicRef",
+    "$recursiveRef",
+)
+
+
+class SchemaRefused(Exception):
+    """A schema that is none, or that could not be kept; the words are for its author."""
+
+
+def _metaschema() -> Json:
+    """Draft 7's, plus the keywords of 2020-12 that hold schemas.
+
+    Callers write a mixture of both and rarely say which. The metaschema of 2020-12
+    itself takes ten times as long, for its dynamic references.
+    """
+    draft7: Json = Draft7Validator.META_SCHEMA
+    one: Json = {"$ref": "#"}
+    named: Json = {"type": "object", "additionalProperties": one}
+    names: Json = {"$ref": "#/definitions/stringArray"}
+    count: Json = {"$ref": "#/definitions/nonNegativeInteger"}
+    newer = {
+        "$defs": named,
+        "dependentSchemas": named,
+        "dependentRequired": {"type": "object", "additionalProperties": names},
+        "prefixItems": {"$ref": "#/definitions/schemaArray"},
+        "unevaluatedItems": one,
+        "unevaluatedProperties": one,
+        "minContains": count,
+        "maxContains": count,
+    }
+    return {**draft7, "properties": {**draft7["properties"], **newer}}
+
+
+_META = Draft7Validator(_metaschema())
+
+
+def check_output_schema(schema: Json, *, strict: bool) -> None:
+    """Refuse what is no JSON Schema, and under `strict` what could not be kept.
+
+    Args:
+        schema: at most 64 levels deep, which is seen to elsewhere.
+        strict: answers are to be checked: each reference must lead somewhere within the
+            schema, and each pattern be one that an engine without backtracking knows.
+
+    Raises:
+        SchemaRefused: it says where and why.
+    """
+    if sum(1 for _ in _values(schema)) > MAX_SCHEMA_VALUES:
+        raise SchemaRefused(f"it has more than {MAX_SCHEMA_VALUES} values")
+    error = next(_META.iter_errors(schema), None)
+    if error is not None:
+        why = f"at {error.json_path}: {error.message}"
+        raise SchemaRefused(why[:_MOST_CHARACTERS_SHOWN])
+    if strict:
+        for node in _schemas(schema):
+            _check_strict(node, schema)
+
+
+def _check_strict(node: Json, root: Json) -> None:
+    for keyword in _NEVER_STRICT:
+        if keyword in node:
+            raise SchemaRefused(f"'{keyword}' cannot be kept with 'strict'")
+    if isinstance(node.get("$ref"), str):
+        referred(node["$ref"], root)
+    if isinstance(node.get("pattern"), str):
+        compiled(node["pattern"])
+    if isinstance(node.get("patternProperties"), dict):
+        for pattern in node["patternProperties"]:
+            compiled(pattern)
+
+
+def referred(reference: str, root: Json) -> Any:
+    """The schema that a `$ref` leads to, within the schema it stands in.
+
+    Raises:
+        SchemaRefused: it leads nowhere, or outside: nothing is fetched.
+    """
+    start, _, pointer = reference.partition("#")
+    found: Any = None if start or pointer[:1] not in ("", "/") else root
+    for part in pointer.split("/")[1:]:
+        found = _part(found, part.replace("~1", "/").replace("~0", "~"))
+    if not isinstance(found, dict | bool):
+        raise SchemaRefused(
+            f"the reference '{reference[:100]}' leads to no part of the schema, such as "
+            "'#/$defs/name'; nothing is fetched"
+        )
+    return found
+
+
+def _part(node: Any, key: str) -> Any:
+    if isinstance(node, list):
+        # Compared as text: a number of a thousand digits is no place in a list.
+        places = {str(place): part for place, part in enumerate(node)}
+        return places.get(key)
+    return node.get(key) if isinstance(node, dict) else None
+
+
+@lru_cache(maxsize=1_000)
+def compiled(pattern: str) -> Callable[[str], bool]:
+    """Whether a text has a match of this pattern, found in linear time.
+
+    Python's own engine goes back and tries again, and holds up every other thread while
+    it does; pydantic brings one that does not.
+
+    Raises:
+        SchemaRefused: it is no pattern, or one that only going back can match.
+    """
+    try:
+        validator = SchemaValidator(
+            core_schema.str_schema(pattern=pattern, regex_engine="rust-regex")
+        )
+    except SchemaError as error:
+        raise SchemaRefused(
+            f"the pattern '{pattern[:100]}' is no regular expression, is very large, or "
+            "looks around or back, which cannot be kept with 'strict'"
+        ) from error
+
+    def has_match(text: str) -> bool:
+        try:
+            validator.validate_python(text)
+        except ValidationError:
+            return False
+        return True
+
+    return has_match
+
+
+def _schemas(schema: Json) -> Iterator[Json]:
+    waiting: list[object] = [schema]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            yield node
+            waiting.extend(part for key, part in node.items() if key not in _DATA)
+        elif isinstance(node, list):
+            waiting.extend(node)
+
+
+def _values(value: object) -> Iterator[object]:
+    waiting = [value]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, dict):
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
