@@ -3,7 +3,7 @@
 from typing import Literal
 
 from runtime.wire.assistants import CreateToolResources
-from runtime.wire.base import NotNull, UnixSeconds, WireModel
+from runtime.wire.base import Omissible, UnixSeconds, WireModel
 from runtime.wire.messages import CreateMessageRequest
 from runtime.wire.shared import Metadata, ToolResources
 
@@ -17,9 +17,9 @@ class ThreadObject(WireModel):
 
 
 class CreateThreadRequest(WireModel):
-    """A thread to begin, with its first messages if there are any."""
+    """A thread to begin, with its first messages if there are any; null is none."""
 
-    messages: NotNull[list[CreateMessageRequest]] = None
+    messages: Omissible[list[CreateMessageRequest]] = None
     tool_resources: CreateToolResources | None = None
     metadata: Metadata | None = None
 

@@ -36,6 +36,12 @@ async def test_a_thread_begins_with_its_messages_in_order(
     assert listed[2]["metadata"] == {"n": "3"}
 
 
+async def test_null_for_the_first_messages_means_none(api: httpx2.AsyncClient) -> None:
+    thread = await call(api, "POST", "/threads", json={"messages": None})
+
+    assert (await call(api, "GET", f"/threads/{thread['id']}/messages"))["data"] == []
+
+
 async def test_metadata_left_out_stays_and_null_clears(
     api: httpx2.AsyncClient,
 ) -> None:

@@ -373,6 +373,9 @@ SLIPS: list[Slip] = [
             f"{name}.tool_resources.file_search.vector_store_ids",
         )
     ),
+    Slip(
+        "CreateThreadRequest.messages", _OR_NULL, "Marvin sends null where it has none"
+    ),
     *(
         Slip(f"{place}.vector_stores", _OR_NULL, "as above, beside ids that it names")
         for place in _NEW_STORES
