@@ -238,7 +238,6 @@ async def list_messages(
         Item.type == ItemType.MESSAGE,
         Item.role.in_(("user", "assistant")),
         Item.seq.is_not(None),
-        Item.deleted_at.is_(None),
     )
     if run_id is not None:
         ever = ever.where(Item.run_id == run_id)

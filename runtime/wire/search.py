@@ -14,6 +14,7 @@ from runtime.wire.base import (
 )
 from runtime.wire.shared import (
     AttributeValue,
+    HybridSearchOptions,
     UnitScore,
     VectorStoreFileAttributes,
     is_attribute_value,
@@ -86,8 +87,14 @@ def _check_filter_size(filters: object) -> object:
 
 
 class VectorStoreSearchRankingOptions(WireModel):
+    """The score (0 to 1) below which results are dropped, and how they are weighed.
+
+    There is one ranker, whichever is named.
+    """
+
     ranker: Literal["none", "auto", "default-2024-11-15"] = "auto"
     score_threshold: UnitScore = 0
+    hybrid_search: NotNull[HybridSearchOptions] = None
 
 
 def _text_or_list(value: object) -> str | None:
@@ -102,7 +109,11 @@ SearchQueries = Annotated[
 
 
 class VectorStoreSearchRequest(WireModel):
-    """A question, or several at once, over the files that the filters let through."""
+    """A question, or several at once, over the files that the filters let through.
+
+    `rewrite_query` is taken and changes nothing: the ranking reads natural language as it
+    is, and `search_query` in the answer says which questions were really asked.
+    """
 
     query: Annotated[
         Annotated[NonEmptyText, Tag("text")] | Annotated[SearchQueries, Tag("list")],

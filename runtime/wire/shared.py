@@ -114,11 +114,29 @@ class AssistantToolsCode(WireModel):
 
 
 class FileSearchRankingOptions(WireModel):
+class HybridSearchOptions(WireModel):
+    """How much meaning (vectors) and words count in a ranking: only their ratio matters.
+
+    The Assistants API has no place for these weights; they are written here as OpenAI's
+    Responses API writes them.
+    """
+
+    embedding_weight: Annotated[float, Field(ge=0)]
+    text_weight: Annotated[float, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _one_counts(self) -> Self:
+        if self.embedding_weight == self.text_weight == 0:
+            raise invalid("One of the two weights must be more than 0.")
+        return self
+
+
     """Which ranker, and the score (0 to 1) below which results are dropped."""
 
     score_threshold: UnitScore
     ranker: NotNull[Literal["auto", "default_2024_08_21"]] = None
 
+    hybrid_search: NotNull[HybridSearchOptions] = None
 
 class AssistantToolsFileSearchOverrides(WireModel):
     max_num_results: NotNull[Annotated[int, Field(ge=1, le=50)]] = None

@@ -115,6 +115,7 @@ ADDITIONS = {
     "FileSearchResult.page",
     "FileSearchResult.char_start",
     "FileSearchResult.char_end",
+    "FileSearchRankingOptions.hybrid_search",
     "VectorStore.description",
 }
 

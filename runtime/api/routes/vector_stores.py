@@ -25,7 +25,11 @@ from runtime.vector_stores.render import (
     render_text,
 )
 from runtime.vector_stores.search import RankingOptions, search
-from runtime.wire.search import VectorStoreSearchRequest, VectorStoreSearchResultsPage
+from runtime.wire.search import (
+    VectorStoreSearchRankingOptions,
+    VectorStoreSearchRequest,
+    VectorStoreSearchResultsPage,
+)
 from runtime.wire.vector_stores import (
     CreateVectorStoreFileRequest,
     CreateVectorStoreRequest,
@@ -208,11 +212,14 @@ async def search_vector_store(
         body.query,
         max_num_results=body.max_num_results,
         filters=body.filters,
-        ranking=RankingOptions(score_threshold=options.score_threshold)
-        if options
-        else None,
+        ranking=_ranking(options) if options else None,
     )
     return render_hits(body.query, hits)
+
+
+def _ranking(options: VectorStoreSearchRankingOptions) -> RankingOptions:
+    weights = options.hybrid_search.model_dump() if options.hybrid_search else {}
+    return RankingOptions(score_threshold=options.score_threshold, **weights)
 
 
 async def _shown(session: db.Session, store: VectorStore) -> VectorStoreObject:

@@ -93,7 +93,8 @@ def _ranking(options: dict[str, Any]) -> RankingOptions | None:
     asked = options.get("ranking_options")
     if not asked:
         return None
-    return RankingOptions(score_threshold=asked["score_threshold"])
+    weights = asked.get("hybrid_search") or {}
+    return RankingOptions(score_threshold=asked["score_threshold"], **weights)
 
 
 def _shown_ranking(options: dict[str, Any]) -> dict[str, Any]:
