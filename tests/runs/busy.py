@@ -60,6 +60,6 @@ async def all_ended(on: Talk, db: Database, *, seconds: float = 20) -> None:
         await asyncio.sleep(0.05)
 
 
-async def _ids(db: Database, query: Select[tuple[str]]) -> list[str]:
+async def _ids(db: Database, query: Select[Any]) -> list[str]:
     async with db.transaction() as session:
         return list(await session.scalars(query))

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import httpx2
 import pytest
@@ -18,6 +19,7 @@ _CANCELLED = {
     RunStatus.IN_PROGRESS: "cancelling",
     RunStatus.REQUIRES_ACTION: "cancelled",
 }
+_HELD = (RunStatus.IN_PROGRESS, RunStatus.CANCELLING)
 every_state = pytest.mark.parametrize("status", list(RunStatus))
 
 
@@ -29,12 +31,12 @@ def put(db: Database, make: Make) -> Put:
         async with db.transaction() as session:
             now = await session.database_now()
         later = now + timedelta(minutes=5)
-        ended = {"ended_at": now} if status in ENDED else {}
-        is_held = status in (RunStatus.IN_PROGRESS, RunStatus.CANCELLING)
-        held = {"lease_owner": "far away", "lease_expires_at": later} if is_held else {}
-        return await make.run(
-            status=status, available_at=later, expires_at=later, **ended, **held
-        )
+        fields: dict[str, Any] = {"available_at": later, "expires_at": later}
+        if status in ENDED:
+            fields |= {"ended_at": now}
+        if status in _HELD:
+            fields |= {"lease_owner": "far away", "lease_expires_at": later}
+        return await make.run(status=status, **fields)
 
     return put
 
@@ -117,8 +119,7 @@ async def test_a_thread_is_deleted_whatever_its_run_is_doing(
     async with db.transaction() as session:
         row = await session.get_one(Run, run.pk)
     # One that a worker holds is told to stop; the others have.
-    is_held = status in (RunStatus.IN_PROGRESS, RunStatus.CANCELLING)
-    assert row.status in ({RunStatus.CANCELLING} if is_held else ENDED)
+    assert row.status in ({RunStatus.CANCELLING} if status in _HELD else ENDED)
 
 
 @every_state
