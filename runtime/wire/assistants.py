@@ -53,7 +53,8 @@ class CreateToolResourcesFileSearch(WireModel):
     def _one_or_the_other(self) -> Self:
         if self.vector_store_ids is not None and self.vector_stores is not None:
             raise invalid(
-                "Give either 'vector_store_ids' or 'vector_stores', not both."
+                "Give either 'vector_store_ids' or 'vector_stores', not both.",
+                at="vector_stores",
             )
         return self
 

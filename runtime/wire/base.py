@@ -51,10 +51,17 @@ class WireModel(BaseModel):
     )
 
 
-def invalid(message: str, *, code: str = "invalid_value") -> PydanticCustomError:
-    """A refusal in words a caller understands; `code` is OpenAI's error code."""
+def invalid(
+    message: str, *, at: str = "", code: str = "invalid_value"
+) -> PydanticCustomError:
+    """A refusal in words a caller understands.
+
+    Args:
+        at: the key within what is checked that is at fault, if it is one alone.
+        code: OpenAI's error code.
+    """
     # Braces would be read as a template; the words may hold a caller's own text.
-    return PydanticCustomError(code, "{message}", {"message": message})
+    return PydanticCustomError(code, "{message}", {"message": message, "at": at})
 
 
 def is_none(value: object) -> bool:

@@ -14,6 +14,9 @@ ErrorDetails = Mapping[str, Any]
 
 _MAX_SHOWN_CHARS = 100
 
+_OWN_CODES = frozenset(
+    {"invalid_type", "string_above_max_length", "object_above_max_properties"}
+)
 _EXPECTED = {
     "string_type": "a string",
     "int_type": "an integer",
@@ -53,7 +56,7 @@ def _words(error: ErrorDetails, param: str) -> tuple[str, str]:
     if kind in _WORDS:
         return _WORDS[kind](error, param)
     # Our own refusals are sentences already, and their type is OpenAI's code.
-    code = kind if kind in {"invalid_type", "invalid_value"} else "invalid_value"
+    code = kind if kind in _OWN_CODES else "invalid_value"
     return (f"Invalid '{param}': {error['msg']}" if param else error["msg"]), code
 
 
@@ -99,40 +102,52 @@ def _unknown(error: ErrorDetails, param: str) -> tuple[str, str]:
 
 def _not_supported(error: ErrorDetails, param: str) -> tuple[str, str]:
     context = error["ctx"]
-    # A literal says `expected`, a union of objects says which tags it knows.
+    # A literal says `expected`, with an `or`; a union of objects says which tags it knows.
     expected = context.get("expected") or context["expected_tags"]
+    supported = expected.replace(" or ", ", ").rsplit(", ", 1)
     got = _shown(context.get("tag", error["input"]))
-    supported = expected.replace(" or ", ", ")
-    message = f"Invalid value for '{param}': '{got}'. Supported values: {supported}."
+    message = (
+        f"Invalid value for '{param}': '{got}'. Supported values are:"
+        f" {' and '.join(supported)}."
+    )
     return message, "invalid_value"
 
 
 def _length(error: ErrorDetails, param: str) -> tuple[str, str]:
-    sent = error["input"]
-    noun = "string" if isinstance(sent, str) else "array"
-    if "max_length" in error["ctx"]:
-        word, rule, side = "long", f"at most {error['ctx']['max_length']}", "above_max"
+    sent, context = error["input"], error["ctx"]
+    noun, article = ("string", "a") if isinstance(sent, str) else ("array", "an")
+    if "max_length" in context:
+        word, rule, side = (
+            "long",
+            f"maximum length {context['max_length']}",
+            "above_max",
+        )
     else:
         word, rule, side = (
             "short",
-            f"at least {error['ctx']['min_length']}",
+            f"minimum length {context['min_length']}",
             "below_min",
         )
     message = (
-        f"Invalid '{param}': {noun} too {word}. Its length must be {rule}, but is"
-        f" {len(sent)}."
+        f"Invalid '{param}': {noun} too {word}. Expected {article} {noun} with {rule},"
+        f" but got {article} {noun} with length {len(sent)} instead."
     )
     return message, f"{noun}_{side}_length"
 
 
 def _range(error: ErrorDetails, param: str) -> tuple[str, str]:
-    sent, context = error["input"], error["ctx"]
-    noun = "integer" if isinstance(sent, int) else "decimal"
+    context = error["ctx"]
+    bound = context.get("ge", context.get("le"))
+    # By the bound: a number in a query came as text.
+    noun = "integer" if isinstance(bound, int) else "decimal"
     if "ge" in context:
-        word, rule, side = "small", f"at least {_number(context['ge'])}", "below_min"
+        rule, sign, side = "below minimum value", ">=", "below_min"
     else:
-        word, rule, side = "large", f"at most {_number(context['le'])}", "above_max"
-    message = f"Invalid '{param}': {noun} too {word}. It must be {rule}, but is {_shown(sent)}."
+        rule, sign, side = "above maximum value", "<=", "above_max"
+    message = (
+        f"Invalid '{param}': {noun} {rule}. Expected a value {sign} {_number(bound)},"
+        f" but got {_shown(error['input'])} instead."
+    )
     return message, f"{noun}_{side}_value"
 
 
@@ -173,6 +188,8 @@ def _param(loc: tuple[object, ...], error: ErrorDetails, sent: object) -> str:
         path = _path(loc, error, sent)
     if error["type"] in {"union_tag_not_found", "union_tag_invalid"}:
         path.append(error["ctx"]["discriminator"].strip("'"))
+    if at := error.get("ctx", {}).get("at"):  # `base.invalid` says which key is meant
+        path.append(at)
     param = ""
     for part in path:
         param += f"[{part}]" if isinstance(part, int) else f".{_shown(part)}"

@@ -51,7 +51,8 @@ class ComparisonFilter(WireModel):
     def _a_list_for_in(self) -> Self:
         if (self.type in {"in", "nin"}) != isinstance(self.value, list):
             raise invalid(
-                "Filters of type 'in' and 'nin' take a list of values, all others one value."
+                "Filters of type 'in' and 'nin' take a list of values, all others one value.",
+                at="value",
             )
         return self
 

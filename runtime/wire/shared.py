@@ -34,10 +34,13 @@ _INT64 = 2**63
 
 def _check_text_value(key: str, value: object) -> None:
     if not isinstance(value, str):
-        raise invalid(f"The value of '{key}' must be a string.", code="invalid_type")
+        raise invalid("The value must be a string.", at=key, code="invalid_type")
     if len(value) > MAX_VALUE_CHARS:
         raise invalid(
-            f"The value of '{key}' is longer than {MAX_VALUE_CHARS} characters."
+            f"string too long. Expected a string with maximum length {MAX_VALUE_CHARS},"
+            f" but got a string with length {len(value)} instead.",
+            at=key,
+            code="string_above_max_length",
         )
     refuse_unstorable(value)
 
@@ -52,8 +55,9 @@ def is_attribute_value(value: object) -> bool:
 def _check_attribute_value(key: str, value: object) -> None:
     if not is_attribute_value(value):
         raise invalid(
-            f"The value of '{key}' must be a string, a boolean or a number that fits"
-            " 64 bits."
+            "The value must be a string, a boolean or a number that fits 64 bits.",
+            at=key,
+            code="invalid_type",
         )
     if isinstance(value, str):
         _check_text_value(key, value)
@@ -66,7 +70,11 @@ def _checker(check_value: Callable[[str, object], None]) -> Callable[[object], o
         if not isinstance(pairs, dict):
             return pairs  # the field's own type says what is wrong
         if len(pairs) > MAX_PAIRS:
-            raise invalid(f"At most {MAX_PAIRS} key-value pairs are allowed.")
+            raise invalid(
+                f"too many properties. Expected an object with at most {MAX_PAIRS}"
+                f" properties, but got an object with {len(pairs)} properties instead.",
+                code="object_above_max_properties",
+            )
         for key, value in pairs.items():
             refuse_unstorable(key)
             if len(key) > MAX_KEY_CHARS:
@@ -205,7 +213,10 @@ class AssistantsNamedToolChoice(WireModel):
     @model_validator(mode="after")
     def _name_the_function(self) -> Self:
         if self.type == "function" and self.function is None:
-            raise invalid("A tool choice of type 'function' needs the function's name.")
+            raise invalid(
+                "A tool choice of type 'function' needs the function's name.",
+                at="function",
+            )
         return self
 
 
@@ -233,5 +244,8 @@ class TruncationObject(WireModel):
     @model_validator(mode="after")
     def _say_how_many(self) -> Self:
         if self.type == "last_messages" and self.last_messages is None:
-            raise invalid("A truncation of type 'last_messages' needs 'last_messages'.")
+            raise invalid(
+                "A truncation of type 'last_messages' says how many there are.",
+                at="last_messages",
+            )
         return self

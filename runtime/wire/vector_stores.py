@@ -26,7 +26,9 @@ class StaticChunkingStrategy(WireModel):
     def _overlap_is_at_most_half(self) -> Self:
         if self.chunk_overlap_tokens * 2 > self.max_chunk_size_tokens:
             raise invalid(
-                "'chunk_overlap_tokens' must not exceed half of 'max_chunk_size_tokens'."
+                "The overlap must not exceed half of 'max_chunk_size_tokens', which is"
+                f" {self.max_chunk_size_tokens}.",
+                at="chunk_overlap_tokens",
             )
         return self
 
@@ -211,5 +213,5 @@ class CreateVectorStoreFileBatchRequest(WireModel):
     @model_validator(mode="after")
     def _one_or_the_other(self) -> Self:
         if (self.file_ids is None) == (self.files is None):
-            raise invalid("Give either 'file_ids' or 'files', and not both.")
+            raise invalid("Give either 'file_ids' or 'files', not both.", at="file_ids")
         return self

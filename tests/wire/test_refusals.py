@@ -11,6 +11,10 @@ from runtime.wire.messages import CreateMessageRequest
 from runtime.wire.refusals import explain
 from runtime.wire.runs import CreateRunRequest
 from runtime.wire.search import VectorStoreSearchRequest
+from runtime.wire.vector_stores import (
+    CreateVectorStoreFileBatchRequest,
+    CreateVectorStoreRequest,
+)
 
 
 def refusal(model: type[BaseModel], body: object, prefix: str | None = None) -> Any:
@@ -95,14 +99,60 @@ def tool(**function: object) -> dict[str, Any]:
         (
             CreateAssistantRequest,
             {"model": "m", "metadata": {"a": 1}},
-            "metadata",
+            "metadata.a",
             "invalid_type",
+        ),
+        (
+            CreateAssistantRequest,
+            {"model": "m", "metadata": {"a": "x" * 513}},
+            "metadata.a",
+            "string_above_max_length",
+        ),
+        (
+            CreateAssistantRequest,
+            {"model": "m", "metadata": {str(n): "" for n in range(17)}},
+            "metadata",
+            "object_above_max_properties",
         ),
         (
             CreateRunRequest,
             {"assistant_id": "a", "tool_choice": {"type": "function", "function": {}}},
             "tool_choice.function.name",
             "missing_required_parameter",
+        ),
+        # What is wrong between two keys is told at the one that is to change.
+        (
+            CreateRunRequest,
+            {"assistant_id": "a", "tool_choice": {"type": "function"}},
+            "tool_choice.function",
+            "invalid_value",
+        ),
+        (
+            CreateRunRequest,
+            {"assistant_id": "a", "truncation_strategy": {"type": "last_messages"}},
+            "truncation_strategy.last_messages",
+            "invalid_value",
+        ),
+        (
+            CreateVectorStoreRequest,
+            {
+                "chunking_strategy": {
+                    "type": "static",
+                    "static": {
+                        "max_chunk_size_tokens": 100,
+                        "chunk_overlap_tokens": 51,
+                    },
+                }
+            },
+            "chunking_strategy.static.chunk_overlap_tokens",
+            "invalid_value",
+        ),
+        (CreateVectorStoreFileBatchRequest, {}, "file_ids", "invalid_value"),
+        (
+            VectorStoreSearchRequest,
+            {"query": "x", "filters": {"type": "in", "key": "k", "value": 1}},
+            "filters.value",
+            "invalid_value",
         ),
         (
             CreateRunRequest,
@@ -153,7 +203,7 @@ def test_a_refusal_lists_the_values_that_are_supported() -> None:
     error = refusal(CreateMessageRequest, {"role": "system", "content": "x"})
 
     assert error.message == (
-        "Invalid value for 'role': 'system'. Supported values: 'user', 'assistant'."
+        "Invalid value for 'role': 'system'. Supported values are: 'user' and 'assistant'."
     )
 
 
@@ -161,7 +211,23 @@ def test_a_refusal_says_how_long_is_too_long() -> None:
     error = refusal(CreateAssistantRequest, {"model": "m", "name": "x" * 300})
 
     assert error.message == (
-        "Invalid 'name': string too long. Its length must be at most 256, but is 300."
+        "Invalid 'name': string too long. Expected a string with maximum length 256,"
+        " but got a string with length 300 instead."
+    )
+
+
+def test_a_refusal_says_what_is_too_much_or_too_little() -> None:
+    run = {"assistant_id": "a"}
+    small = refusal(CreateRunRequest, {**run, "max_prompt_tokens": 255})
+    large = refusal(CreateRunRequest, {**run, "temperature": 2.5})
+
+    assert small.message == (
+        "Invalid 'max_prompt_tokens': integer below minimum value. Expected a value >="
+        " 256, but got 255 instead."
+    )
+    assert large.message == (
+        "Invalid 'temperature': decimal above maximum value. Expected a value <= 2,"
+        " but got 2.5 instead."
     )
 
 
