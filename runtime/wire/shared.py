@@ -121,7 +121,6 @@ class AssistantToolsCode(WireModel):
     type: Literal["code_interpreter"]
 
 
-class FileSearchRankingOptions(WireModel):
 class HybridSearchOptions(WireModel):
     """How much meaning (vectors) and words count in a ranking: only their ratio matters.
 
@@ -156,13 +155,14 @@ class AssistantToolsFileSearch(WireModel):
     file_search: NotNull[AssistantToolsFileSearchOverrides] = None
 
 
+class FileSearchRankingOptions(WireModel):
 class AssistantToolsFileSearchTypeOnly(WireModel):
     type: Literal["file_search"]
-
 
 class AssistantToolsFunction(WireModel):
     type: Literal["function"]
     function: FunctionObject
+
 
 
 AssistantTool = Annotated[
