@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from runtime.assistants.render import render_sampling
 from runtime.clock import unix
 from runtime.runs.lifecycle import ENDED
 from runtime.runs.models import Run, RunStatus, RunStep, StepStatus, StepType
@@ -53,8 +54,7 @@ def render_run(run: Run, open_calls: Sequence[Item] = ()) -> RunObject:
             "tool_choice": request.get("tool_choice") or "auto",
             "parallel_tool_calls": request.get("parallel_tool_calls", True),
             "response_format": request.get("response_format") or "auto",
-            "temperature": request.get("temperature"),
-            "top_p": request.get("top_p"),
+            **render_sampling(request.get("temperature"), request.get("top_p")),
         }
     )
 

@@ -54,8 +54,8 @@ async def test_an_assistant_needs_a_model_alone(api: httpx2.AsyncClient) -> None
         "tools": [],
         "metadata": {},
         "tool_resources": {},
-        "temperature": None,
-        "top_p": None,
+        "temperature": 1.0,
+        "top_p": 1.0,
         "response_format": "auto",
     }
 
@@ -121,7 +121,12 @@ async def test_modifying_with_null_clears(api: httpx2.AsyncClient, make: Make) -
 
     response = await api.post(f"/assistants/{assistant.id}", json=nullable)
 
-    cleared = {"metadata": {}, "response_format": "auto", "tool_resources": {}}
+    cleared = {
+        "metadata": {},
+        "response_format": "auto",
+        "tool_resources": {},
+        "temperature": 1.0,
+    }
     body = response.json()
     assert {key: body[key] for key in nullable} == {**nullable, **cleared}
 

@@ -41,7 +41,7 @@ async def test_a_new_run_shows_all_its_fields(talk: Begin) -> None:
     assert run["object"] == "thread.run"
     assert run["status"] == "queued"
     assert run["instructions"] == "Be brief."
-    assert run["temperature"] == 0.5
+    assert (run["temperature"], run["top_p"]) == (0.5, 1.0)
     assert run["metadata"] == {"of": "run"}
     assert run["max_prompt_tokens"] == 1000
     assert run["expires_at"] == run["created_at"] + 600
@@ -49,6 +49,18 @@ async def test_a_new_run_shows_all_its_fields(talk: Begin) -> None:
     assert run["usage"] is None
     assert run["tools"][0]["function"]["name"] == "add"
     assert (await on.settled(run["id"]))["expires_at"] is None
+
+
+async def test_sampling_that_nobody_chose_is_shown_as_1_and_left_to_the_model(
+    talk: Begin,
+) -> None:
+    on = await talk(says("Hi."))
+
+    run = await on.run()
+
+    (asked,) = on.requests
+    assert (run["temperature"], run["top_p"]) == (1.0, 1.0)
+    assert not {"temperature", "top_p"} & set(asked)
 
 
 async def test_a_run_asks_with_its_own_settings(talk: Begin) -> None:
