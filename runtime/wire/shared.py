@@ -138,12 +138,13 @@ class HybridSearchOptions(WireModel):
         return self
 
 
+class FileSearchRankingOptions(WireModel):
     """Which ranker, and the score (0 to 1) below which results are dropped."""
 
     score_threshold: UnitScore
     ranker: NotNull[Literal["auto", "default_2024_08_21"]] = None
-
     hybrid_search: NotNull[HybridSearchOptions] = None
+
 
 class AssistantToolsFileSearchOverrides(WireModel):
     max_num_results: NotNull[Annotated[int, Field(ge=1, le=50)]] = None
@@ -155,14 +156,13 @@ class AssistantToolsFileSearch(WireModel):
     file_search: NotNull[AssistantToolsFileSearchOverrides] = None
 
 
-class FileSearchRankingOptions(WireModel):
 class AssistantToolsFileSearchTypeOnly(WireModel):
     type: Literal["file_search"]
+
 
 class AssistantToolsFunction(WireModel):
     type: Literal["function"]
     function: FunctionObject
-
 
 
 AssistantTool = Annotated[
