@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, UniqueConstraint, func
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from runtime.db.base import Base, HasPk
+from runtime.db.in_order import JsonInOrder
 from runtime.ids import new_id
 
 
@@ -23,14 +23,14 @@ class Assistant(HasPk, Base):
     description: Mapped[str | None]
     model: Mapped[str]
     instructions: Mapped[str | None]
-    tools: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    tools: Mapped[list[dict[str, Any]]] = mapped_column(JsonInOrder, default=list)
     tool_resources: Mapped[dict[str, Any]] = mapped_column(default=dict)
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", default=dict)
     temperature: Mapped[float | None]
     top_p: Mapped[float | None]
     reasoning_effort: Mapped[str | None]
     # "auto", or an object that says which form the answer takes.
-    response_format: Mapped[Any] = mapped_column(JSONB, default="auto")
+    response_format: Mapped[Any] = mapped_column(JsonInOrder, default="auto")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     deleted_at: Mapped[datetime | None]
     origin: Mapped[str | None]

@@ -17,6 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from runtime.db.base import Base, HasPk
+from runtime.db.in_order import JsonInOrder
 from runtime.ids import new_id
 
 
@@ -114,9 +115,9 @@ class Run(HasPk, Base):
     # What was asked. `request` holds the parameters nobody searches by.
     model: Mapped[str]
     instructions: Mapped[str] = mapped_column(default="")
-    tools: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    tools: Mapped[list[dict[str, Any]]] = mapped_column(JsonInOrder, default=list)
     tool_resources: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    request: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    request: Mapped[dict[str, Any]] = mapped_column(JsonInOrder, default=dict)
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", default=dict)
     background: Mapped[bool] = mapped_column(default=True)
     store: Mapped[bool] = mapped_column(default=True)
