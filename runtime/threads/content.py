@@ -3,18 +3,18 @@
 from typing import Any
 
 from runtime.wire.messages import (
-    CreateMessageRequest,
     MessageContentImageFileObject,
     MessageContentImageUrlObject,
+    MessageRequestContent,
     MessageRequestContentPart,
 )
 
 
-def store_content(body: CreateMessageRequest) -> list[dict[str, Any]]:
+def store_content(content: MessageRequestContent) -> list[dict[str, Any]]:
     """The parts of a message, as they lie in `items.body`."""
-    if isinstance(body.content, str):
-        return [_text(body.content)]
-    return [_store_part(part) for part in body.content]
+    if isinstance(content, str):
+        return [_text(content)]
+    return [_store_part(part) for part in content]
 
 
 def text_of(content: list[dict[str, Any]]) -> str:

@@ -19,7 +19,9 @@ from runtime.projects.models import Project
 from runtime.threads.attachments import STORE_DAYS, attach_files
 from runtime.threads.content import store_content
 from runtime.threads.models import Item, ItemStatus, ItemType, Thread
-from runtime.wire.messages import CreateMessageRequest, ModifyMessageRequest
+from runtime.threads.places import place_beside
+from runtime.wire.message_edits import CreateMessageAtRequest, ModifyMessageRequest
+from runtime.wire.messages import CreateMessageRequest
 from runtime.wire.threads import CreateThreadRequest, ModifyThreadRequest
 
 
@@ -107,18 +109,22 @@ async def create_message(
     session: Session,
     project: Project,
     thread_id: str,
-    body: CreateMessageRequest,
+    body: CreateMessageAtRequest,
     *,
     embedder: Embedder,
 ) -> Item:
-    """Add a message to a thread.
+    """Add a message to a thread, at its end or where `body` says.
 
     Raises:
         IllegalMove: a run on the thread is live.
+        InvalidRequest: it is to go beside a message that is not on this thread.
     """
     thread = await get_thread(session, project, thread_id, lock=True)
     check_idle(thread, "add messages to")
-    return await append_message(session, project, thread, body, embedder=embedder)
+    seq = await place_beside(session, thread, before=body.before, after=body.after)
+    return await append_message(
+        session, project, thread, body, embedder=embedder, seq=seq
+    )
 
 
 def check_idle(thread: Thread, wish: str) -> None:
@@ -140,13 +146,17 @@ async def append_message(
     body: CreateMessageRequest,
     *,
     embedder: Embedder,
+    seq: int | None = None,
 ) -> Item:
     """Add a message to a thread whose row is locked.
+
+    Args:
+        seq: its place, if that is not the end.
 
     Raises:
         InvalidRequest, NotFound: it names a file this project does not have.
     """
-    content = store_content(body)
+    content = store_content(body.content)
     await _check_images(session, project, content)
     attachments = body.attachments or []
     await attach_files(session, project, thread, attachments, embedder=embedder)
@@ -155,7 +165,7 @@ async def append_message(
         project_id=project.id,
         id=new_id("msg"),
         thread_pk=thread.pk,
-        seq=thread.take_seq(),
+        seq=thread.take_seq() if seq is None else seq,
         type=ItemType.MESSAGE,
         role=body.role,
         status=ItemStatus.COMPLETED,
@@ -181,7 +191,7 @@ async def check_files(
         NotFound: one names a file this project does not have.
     """
     for message in messages:
-        await _check_images(session, project, store_content(message))
+        await _check_images(session, project, store_content(message.content))
         attached = [attachment.file_id for attachment in message.attachments or ()]
         await files_of_ids(session, project, attached, param="attachments")
 
@@ -258,8 +268,26 @@ async def modify_message(
     message_id: str,
     body: ModifyMessageRequest,
 ) -> Item:
-    """Change a message's metadata."""
+    """Change a message's metadata, or what it says.
+
+    New content stands for all of the old, and annotations go with it. An incomplete
+    message is complete then: it says what somebody meant it to.
+
+    Raises:
+        IllegalMove: a run on the thread is live, and may have read the old content.
+        NotFound: no such message, or the content names a file this project lacks.
+    """
+    if body.content is not None:
+        thread = await get_thread(session, project, thread_id, lock=True)
+        check_idle(thread, "edit messages of")
     message = await get_message(session, project, thread_id, message_id, lock=True)
+    if body.content is not None:
+        content = store_content(body.content)
+        await _check_images(session, project, content)
+        message.body = {**message.body, "content": content}
+        if message.status is ItemStatus.INCOMPLETE:
+            message.status = ItemStatus.COMPLETED
+            message.incomplete_reason = None
     if "metadata" in body.model_fields_set:
         message.metadata_ = body.metadata or {}
     return message

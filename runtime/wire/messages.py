@@ -1,4 +1,4 @@
-"""Messages: the object, its content parts, and the bodies that create and modify it."""
+"""Messages: the object, its content parts, and the body that creates one."""
 
 from typing import Annotated, Literal
 
@@ -201,10 +201,6 @@ class CreateMessageRequest(WireModel):
     role: MessageRole
     content: MessageRequestContent
     attachments: list[MessageAttachment] | None = None
-    metadata: Metadata | None = None
-
-
-class ModifyMessageRequest(WireModel):
     metadata: Metadata | None = None
 
 

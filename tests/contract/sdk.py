@@ -120,7 +120,10 @@ ADDITIONS = {
 }
 
 # What a body may say that the SDK has no word for: it goes in by `extra_body`.
-OWN_WISHES = {"CreateRunRequest": {"busy_policy"}}
+OWN_WISHES = {
+    "CreateRunRequest": {"busy_policy"},
+    "ModifyMessageRequest": {"content"},
+}
 
 # In the path or the query, not in the body.
 NOT_IN_BODY = {"include", "thread_id", "vector_store_id", "file"}

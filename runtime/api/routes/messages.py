@@ -4,12 +4,11 @@ from runtime.api.deps import CurrentProject, ListCursor, ResourcesDep, Session
 from runtime.api.router import Router
 from runtime.threads import service as threads
 from runtime.threads.render import render_message
+from runtime.wire.message_edits import CreateMessageAtRequest, ModifyMessageRequest
 from runtime.wire.messages import (
-    CreateMessageRequest,
     DeleteMessageResponse,
     ListMessagesResponse,
     MessageObject,
-    ModifyMessageRequest,
 )
 
 router = Router(prefix="/threads/{thread_id}/messages", tags=["messages"])
@@ -18,12 +17,16 @@ router = Router(prefix="/threads/{thread_id}/messages", tags=["messages"])
 @router.post("")
 async def create_message(
     thread_id: str,
-    body: CreateMessageRequest,
+    body: CreateMessageAtRequest,
     project: CurrentProject,
     session: Session,
     resources: ResourcesDep,
 ) -> MessageObject:
-    """Add a message to the end of a thread."""
+    """Add a message to a thread.
+
+    To its end, or `before` or `after` another message of the thread. Lists and runs
+    follow its place, not its `created_at`. Not while a run on the thread is live.
+    """
     message = await threads.create_message(
         session, project, thread_id, body, embedder=resources.gateway.embedder
     )
@@ -63,7 +66,11 @@ async def modify_message(
     project: CurrentProject,
     session: Session,
 ) -> MessageObject:
-    """Change a message's metadata."""
+    """Change a message's metadata, or its content.
+
+    `content` replaces all parts of the old, annotations included; attachments stay as
+    they are. Not while a run on the thread is live, unless `metadata` alone changes.
+    """
     message = await threads.modify_message(
         session, project, thread_id, message_id, body
     )
