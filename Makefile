@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up test check demo bench lock clean setup sandbox
+.PHONY: help up test check demo bench lock clean setup sandbox clients
 
 # python3.11 or newer; PYTHON=… names one.
 PYTHON ?=
@@ -22,7 +22,7 @@ up: setup ## start everything on this machine; Ctrl-C stops it
 		|| echo "Going on without a sandbox: code_interpreter will say that it is off."
 	@exec $(BIN)/assistants up
 
-test: setup sandbox ## every test, the Docker sandbox's too
+test: setup sandbox clients ## every test, the Docker sandbox's too
 	@exec $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(PYTEST_OPTIONS)
 
 check: setup ## lint, types, import rules, quick tests
@@ -31,7 +31,7 @@ check: setup ## lint, types, import rules, quick tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup \
-		-m "not docker and not slow" $(PYTEST_OPTIONS)
+		-m "not docker and not clients and not slow" $(PYTEST_OPTIONS)
 
 demo: setup ## the main job on real files, start to end, on a scratch directory
 	@$(BIN)/assistants sandbox build --install-engine --if-wanted
@@ -47,15 +47,25 @@ lock: ## pin the dependencies of pyproject.toml anew (needs uv)
 	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
 		--upgrade --quiet -o requirements.lock
+	@for pins in tests/clients/*/requirements.in; do \
+		uv pip compile "$$pins" --overrides tests/clients/overrides.txt --universal \
+			--python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+			--custom-compile-command "make lock" --upgrade --quiet \
+			-o "$${pins%.in}.lock" || exit 1; \
+	done
 
 clean: ## remove what can be made again; data/ stays
 	@rm -rf $(VENV) .make build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache \
-		.hypothesis .import_linter_cache
+		.hypothesis .import_linter_cache tests/clients/node/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 sandbox: setup
 	@$(BIN)/assistants sandbox build --install-engine || { \
 		echo "make test needs the sandbox: its tests are part of the whole."; exit 1; }
+
+# Other people's clients, which some tests drive; other people's packages, kept from ours.
+clients: setup
+	@$(BIN)/python -m tests.clients.install
 
 # flock, where there is one: two makes at once must not install into each other.
 setup:
