@@ -89,7 +89,9 @@ async def test_an_answer_is_the_same_though_the_thing_has_changed(
 async def test_what_is_no_key_is_refused(
     api: httpx2.AsyncClient, sent: list[Any]
 ) -> None:
-    response = await api.post("/threads", headers=[("idempotency-key", k) for k in sent])
+    response = await api.post(
+        "/threads", headers=[("idempotency-key", k) for k in sent]
+    )
 
     error = check_error(response, 400, param="Idempotency-Key")
     assert error["code"] == "invalid_idempotency_key"
