@@ -78,8 +78,9 @@ def _schemas(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Json]:
     )
 
 
-SCHEMAS = st.recursive(st.one_of(st.booleans(), st.just({})), _schemas, max_leaves=5)
-ROOTS = SCHEMAS.filter(lambda schema: isinstance(schema, dict)).map(
+LEAVES: st.SearchStrategy[Any] = st.one_of(st.booleans(), st.just({}))
+SCHEMAS: st.SearchStrategy[Any] = st.recursive(LEAVES, _schemas, max_leaves=5)
+ROOTS = _schemas(SCHEMAS).map(
     lambda schema: {
         **schema,
         "$defs": {"one": {"type": ["string", "null"]}, "two": {"required": ["a"]}},
