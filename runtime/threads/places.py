@@ -22,49 +22,59 @@ async def place_beside(
     calls of tools that led to a message stay with it.
 
     Args:
-        before: id of the message behind which it is, or
-        after: in front of which.
+        before: id of the message in front of which it is, or
+        after: behind which.
 
     Raises:
         InvalidRequest: no such message on this thread.
     """
     if before is not None:
-        place = await _place_of(session, thread, before, param="before")
-        return await _free_behind(
-            session, thread, await _before(session, thread, place)
-        )
+        message = await get_named_message(session, thread, before, param="before")
+        previous = await _place_before(session, thread, message)
+        return await _free_behind(session, thread, previous)
     if after is not None:
-        place = await _place_of(session, thread, after, param="after")
-        return await _free_behind(session, thread, place)
+        message = await get_named_message(session, thread, after, param="after")
+        return await _free_behind(session, thread, _place_of(message))
     return None
 
 
-async def _place_of(
+async def get_named_message(
     session: Session, thread: Thread, message_id: str, *, param: str
-) -> int:
-    seq = await session.scalar(
-        select(Item.seq).where(
+) -> Item:
+    """The message of a thread that a request names in its field `param`.
+
+    Raises:
+        InvalidRequest: there is none that the thread's list shows.
+    """
+    message = await session.scalar(
+        select(Item).where(
             Item.thread_pk == thread.pk,
             Item.id == message_id,
             Item.type == ItemType.MESSAGE,
             Item.role.in_(("user", "assistant")),
+            Item.seq.is_not(None),
             Item.deleted_at.is_(None),
         )
     )
-    if seq is None:
+    if message is None:
         raise InvalidRequest(
             f"No message with id '{message_id[:128]}' is on this thread.", param=param
         )
-    return seq
+    return message
 
 
-async def _before(session: Session, thread: Thread, place: int) -> int:
+def _place_of(message: Item) -> int:
+    assert message.seq is not None  # it is shown, so it has a place
+    return message.seq
+
+
+async def _place_before(session: Session, thread: Thread, message: Item) -> int:
     """The place of the message in front of this one; 0 if it is the first."""
     found = await session.scalar(
         select(func.max(Item.seq)).where(
             Item.thread_pk == thread.pk,
             Item.type == ItemType.MESSAGE,
-            Item.seq < place,
+            Item.seq < _place_of(message),
         )
     )
     return found or 0

@@ -1,0 +1,381 @@
+"""`POST /threads/{thread_id}/fork`: a copy that a run reads as it would the original."""
+
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import select
+
+from runtime.ids import new_id
+from runtime.runs.models import Container, Run, RunStatus, RunStep, StepType
+from runtime.threads.models import Item, ItemStatus, ItemType, Thread
+from tests.engine.talk import ADD, Talk, answers, begin, call, text
+from tests.support.envelope import check_error
+from tests.support.make import Make
+from tests.support.turns import calls, says
+from tests.support.upstream import Upstream
+
+Json = dict[str, Any]
+
+
+async def fork(api: httpx2.AsyncClient, thread_id: str, **body: Any) -> Json:
+    return await call(api, "POST", f"/threads/{thread_id}/fork", json=body)
+
+
+async def messages(api: httpx2.AsyncClient, thread_id: str) -> list[Json]:
+    """The messages, oldest first."""
+    path = f"/threads/{thread_id}/messages"
+    page = await call(api, "GET", path, params={"order": "asc", "limit": 100})
+    data: list[Json] = page["data"]
+    return data
+
+
+async def items(make: Make, thread_id: str) -> list[Item]:
+    """The whole log, in order."""
+    query = (
+        select(Item)
+        .join(Thread, Thread.pk == Item.thread_pk)
+        .where(Thread.id == thread_id)
+        .order_by(Item.seq)
+    )
+    async with make.db.transaction() as session:
+        return list(await session.scalars(query))
+
+
+async def add_call(make: Make, run: Run, turn: int, **fields: Any) -> Item:
+    """A call of a run, made before its worker knew an answer."""
+    async with make.db.transaction() as session:
+        thread = await session.get_one(Thread, run.thread_pk)
+        step = RunStep(
+            project_id=run.project_id,
+            id=new_id("step"),
+            run_pk=run.pk,
+            idx=2 * turn + 1,
+            turn=turn,
+            type=StepType.TOOL_CALLS,
+        )
+        session.add(step)
+        await session.flush()
+        item = Item(
+            **{
+                "project_id": run.project_id,
+                "id": new_id("item"),
+                "thread_pk": run.thread_pk,
+                "run_pk": run.pk,
+                "run_id": run.id,
+                "step_pk": step.pk,
+                "seq": thread.take_seq(),
+                "turn": turn,
+                "type": ItemType.FUNCTION_CALL,
+                "status": ItemStatus.IN_PROGRESS,
+                "call_id": new_id("call"),
+                "upstream_call_id": "call_0",
+                "name": "add",
+                "body": {"arguments": "{}"},
+                **fields,
+            }
+        )
+        session.add(item)
+    return item
+
+
+async def test_a_fork_holds_the_same_under_ids_of_its_own(
+    api: httpx2.AsyncClient, make: Make
+) -> None:
+    file, store = await make.file(), await make.store()
+    resources = {
+        "code_interpreter": {"file_ids": [file.id]},
+        "file_search": {"vector_store_ids": [store.id]},
+    }
+    sent = [
+        {"role": "user", "content": "one", "metadata": {"n": "1"}},
+        {"role": "assistant", "content": "two"},
+    ]
+    body = {"messages": sent, "metadata": {"a": "b"}, "tool_resources": resources}
+    original = await call(api, "POST", "/threads", json=body)
+
+    copy = await fork(api, original["id"])
+
+    assert copy["id"] != original["id"]
+    assert copy["object"] == "thread"
+    assert copy["metadata"] == {"a": "b"}
+    assert copy["tool_resources"] == resources
+    assert await call(api, "GET", f"/threads/{copy['id']}") == copy
+    theirs = await messages(api, original["id"])
+    ours = await messages(api, copy["id"])
+    assert {m["id"] for m in ours}.isdisjoint(m["id"] for m in theirs)
+    assert all(m["id"].startswith("msg_") for m in ours)
+    assert all(m["thread_id"] == copy["id"] for m in ours)
+    own: Json = {"id": None, "thread_id": None}
+    assert [m | own for m in ours] == [m | own for m in theirs]
+
+
+async def test_a_fork_ends_with_the_message_that_is_named(
+    api: httpx2.AsyncClient, make: Make
+) -> None:
+    thread = await make.thread()
+    said = [await make.message(thread, word) for word in ("one", "two", "three")]
+
+    copy = await fork(api, thread.id, message_id=said[1].id)
+
+    assert [text(m) for m in await messages(api, copy["id"])] == ["one", "two"]
+    # And goes on by itself.
+    more = {"role": "user", "content": "four"}
+    await call(api, "POST", f"/threads/{copy['id']}/messages", json=more)
+    assert [text(m) for m in await messages(api, copy["id"])] == ["one", "two", "four"]
+    assert len(await messages(api, thread.id)) == 3
+
+
+async def test_a_body_is_not_needed(api: httpx2.AsyncClient, make: Make) -> None:
+    thread = await make.thread()
+
+    copy = await call(api, "POST", f"/threads/{thread.id}/fork")
+
+    assert await messages(api, copy["id"]) == []
+    await call(
+        api,
+        "POST",
+        f"/threads/{copy['id']}/messages",
+        json={"role": "user", "content": "x"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "metadata"),
+    [
+        ({}, {"a": "b"}),
+        ({"metadata": {"c": "d"}}, {"c": "d"}),
+        ({"metadata": {}}, {}),
+        ({"metadata": None}, {}),
+    ],
+    ids=str,
+)
+async def test_metadata_left_out_are_the_originals(
+    api: httpx2.AsyncClient, make: Make, body: Json, metadata: Json
+) -> None:
+    thread = await make.thread(metadata_={"a": "b"})
+
+    assert (await fork(api, thread.id, **body))["metadata"] == metadata
+
+
+async def test_deleted_messages_stay_behind(
+    api: httpx2.AsyncClient, make: Make
+) -> None:
+    thread = await make.thread()
+    gone = await make.message(thread, "gone")
+    await make.message(thread, "kept")
+    await api.delete(f"/threads/{thread.id}/messages/{gone.id}")
+
+    copy = await fork(api, thread.id)
+
+    assert [text(m) for m in await messages(api, copy["id"])] == ["kept"]
+    response = await api.post(
+        f"/threads/{thread.id}/fork", json={"message_id": gone.id}
+    )
+    check_error(response, 400, param="message_id")
+
+
+async def test_citations_and_pictures_go_along(
+    api: httpx2.AsyncClient, make: Make
+) -> None:
+    file = await make.file()
+    thread = await make.thread()
+    cited = {
+        "kind": "file_citation",
+        "file_id": file.id,
+        "filename": "notes.txt",
+        "quote": "Some notes.",
+        "marker": "【0:0†notes.txt】",
+        "start": 2,
+    }
+    content = [
+        {"type": "image", "file_id": file.id},
+        {"type": "text", "text": "So.", "annotations": [cited]},
+    ]
+    await make.message(
+        thread, role="assistant", body={"content": content, "attachments": []}
+    )
+
+    copy = await fork(api, thread.id)
+
+    (ours,), (theirs,) = (
+        await messages(api, copy["id"]),
+        await messages(api, thread.id),
+    )
+    assert ours["content"] == theirs["content"]
+    assert ours["content"][1]["text"]["annotations"][0]["text"] == cited["marker"]
+
+
+async def test_of_a_live_run_what_is_finished_is_taken(
+    api: httpx2.AsyncClient, make: Make
+) -> None:
+    thread = await make.thread()
+    await make.message(thread, "Add.")
+    # Nobody answered a call of this run before it was cancelled.
+    ended = await make.run(thread, status=RunStatus.CANCELLED)
+    await add_call(make, ended, 0)
+    live = await make.run(thread, status=RunStatus.REQUIRES_ACTION)
+    done: Json = {"output": {"text": "2"}, "status": ItemStatus.COMPLETED}
+    await add_call(make, live, 0, **done)
+    await add_call(make, live, 1)
+
+    copy = await fork(api, thread.id)
+
+    log = await items(make, copy["id"])
+    assert [item.output for item in log] == [None, None, {"text": "2"}]
+    assert len({item.turn for item in log[1:]}) == 2
+    assert all(item.run_pk is item.run_id is item.step_pk is None for item in log)
+    # The fork is free, and the original waits as before.
+    more = {"role": "user", "content": "Go on."}
+    path = f"/threads/{copy['id']}/messages"
+    await call(api, "POST", path, json=more)
+    run = await call(api, "GET", f"/threads/{thread.id}/runs/{live.id}")
+    assert run["status"] == "requires_action"
+    (waiting,) = run["required_action"]["submit_tool_outputs"]["tool_calls"]
+    assert waiting["id"] not in {item.call_id for item in log}
+
+
+async def test_files_that_code_wrote_lie_on_the_forks_desk_too(
+    api: httpx2.AsyncClient, make: Make
+) -> None:
+    thread = await make.thread()
+    before = await make.file(filename="before.csv")
+    message = await make.message(thread, "Written.")
+    after = await make.file(filename="after.csv")
+    written = {"before.csv": before.id, "after.csv": after.id}
+    async with make.db.transaction() as session:
+        session.add(
+            Container(
+                project_id=make.project.id,
+                thread_pk=thread.pk,
+                epoch="one",
+                held=written,
+                written=written,
+            )
+        )
+
+    whole = await fork(api, thread.id)
+    part = await fork(api, thread.id, message_id=message.id)
+
+    async with make.db.transaction() as session:
+        desks = {
+            thread_id: container
+            for thread_id, container in await session.execute(
+                select(Thread.id, Container).join(
+                    Container, Container.thread_pk == Thread.pk
+                )
+            )
+        }
+    assert desks[whole["id"]].written == written
+    assert desks[part["id"]].written == {"before.csv": before.id}
+    # What lies in a container lies in that one only.
+    assert (desks[whole["id"]].epoch, desks[whole["id"]].held) == (None, {})
+
+
+async def test_a_run_on_a_fork_reads_what_one_on_the_original_does(
+    api: httpx2.AsyncClient, upstream: Upstream, runs_worker: None
+) -> None:
+    two_calls = calls(("add", {"a": 1}), ("add", {"a": 2}), text="Let me see.")
+    on = await begin(
+        api,
+        upstream,
+        two_calls,
+        says("Three."),
+        # No word of the user between two runs.
+        calls(("add", {"a": 4})),
+        calls(("add", {"a": 5})),
+        says("Nine."),
+        says("Same."),
+        says("Same."),
+        tools=[ADD],
+    )
+    for outputs in (["1", "2"], ["4"], ["5"]):
+        runs = (await call(api, "GET", f"{on.path}/runs"))["data"]
+        if not runs or runs[0]["status"] == "completed":
+            run = await on.run()
+        else:
+            run = await on.settled(runs[0]["id"])
+        assert (await on.submit(run, *outputs)).status_code == 200, answers(run, "x")
+        await on.settled(run["id"])
+
+    copy = await fork(api, on.thread_id)
+    forked = Talk(api, upstream, on.model, on.assistant_id, copy["id"])
+    again = await fork(api, copy["id"])
+    forked_again = Talk(api, upstream, on.model, on.assistant_id, again["id"])
+    for talk in (on, forked, forked_again):
+        await talk.say("And now?")
+    await on.run()
+    await forked.run()
+    upstream_asked = [_without_ids(r["messages"]) for r in on.requests[-2:]]
+
+    assert upstream_asked[0] == upstream_asked[1]
+    assert [m["role"] for m in upstream_asked[1]] == [
+        *("user", "assistant", "assistant", "tool", "tool", "assistant"),
+        *("assistant", "tool", "assistant", "tool", "assistant", "user"),
+    ]
+    ids = [_call_ids(request["messages"]) for request in on.requests[-2:]]
+    assert set(ids[0]).isdisjoint(ids[1])
+    assert len(set(ids[1])) == 4
+    # What a run said is not claimed by it on the fork.
+    said = await forked.messages()
+    assert {m["run_id"] for m in said[:-2]} == {None}
+    assert {m["assistant_id"] for m in said if m["role"] == "assistant"} == {
+        on.assistant_id
+    }
+    assert (await call(api, "GET", f"{forked_again.path}/runs"))["data"] == []
+
+
+def _without_ids(messages: list[Json]) -> list[Json]:
+    """Messages as they were sent, but calls numbered in their order."""
+    numbers: dict[str, int] = {}
+    plain = []
+    for message in messages:
+        shown = dict(message)
+        if "tool_calls" in message:
+            shown["tool_calls"] = [
+                call | {"id": numbers.setdefault(call["id"], len(numbers))}
+                for call in message["tool_calls"]
+            ]
+        if "tool_call_id" in message:
+            shown["tool_call_id"] = numbers[message["tool_call_id"]]
+        plain.append(shown)
+    return plain
+
+
+def _call_ids(messages: list[Json]) -> list[str]:
+    return [made["id"] for m in messages for made in m.get("tool_calls") or ()]
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"message_id": None}, "message_id"),
+        ({"message_id": "msg_none"}, "message_id"),
+        ({"message_id": "a\0"}, "message_id"),
+        ({"message_id": 5}, "message_id"),
+        ({"metadata": {"k": "v" * 513}}, "metadata.k"),
+        ({"messages": []}, "messages"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_what_is_no_fork_is_refused(
+    api: httpx2.AsyncClient, make: Make, body: Json, param: str
+) -> None:
+    thread = await make.thread()
+
+    response = await api.post(f"/threads/{thread.id}/fork", json=body)
+
+    check_error(response, 400, param=param)
+    assert len((await call(api, "GET", "/threads"))["data"]) == 1
+
+
+async def test_a_message_of_another_thread_is_no_end(
+    api: httpx2.AsyncClient, make: Make
+) -> None:
+    thread = await make.thread()
+    elsewhere = await make.message(await make.thread())
+
+    body = {"message_id": elsewhere.id}
+    response = await api.post(f"/threads/{thread.id}/fork", json=body)
+
+    check_error(response, 400, param="message_id")
