@@ -18,6 +18,9 @@ Each carries what OpenAI's envelope needs; `api/errors.py` is the one place that
 it. A *run* that fails is no error but an outcome, written on its row as `last_error`.
 """
 
+import contextlib
+from collections.abc import Iterator
+
 
 class ApiError(Exception):
     """A failed request, in the terms of OpenAI's error envelope."""
@@ -38,6 +41,18 @@ class ApiError(Exception):
         self.param = param
         self.code = code
         self.retry_after_seconds = retry_after_seconds
+
+
+@contextlib.contextmanager
+def within(place: str) -> Iterator[None]:
+    """Let an error that names a field name it as it stands in `place`: of several
+    messages, the one that is wrong."""
+    try:
+        yield
+    except ApiError as error:
+        if error.param is not None:
+            error.param = f"{place}.{error.param}"
+        raise
 
 
 class InvalidRequest(ApiError):

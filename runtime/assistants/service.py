@@ -51,9 +51,12 @@ async def create_assistant(
 
 
 async def get_assistant(
-    session: Session, project: Project, assistant_id: str
+    session: Session, project: Project, assistant_id: str, *, param: str | None = None
 ) -> Assistant:
     """An assistant of this project.
+
+    Args:
+        param: the request's field that named it, for the error.
 
     Raises:
         NotFound: there is none.
@@ -66,7 +69,7 @@ async def get_assistant(
         )
     )
     if assistant is None:
-        raise NotFound("assistant", assistant_id)
+        raise NotFound("assistant", assistant_id, param=param)
     return assistant
 
 

@@ -147,13 +147,14 @@ async def files_of_ids(
     project: Project,
     file_ids: Sequence[str],
     *,
-    param: str | None = None,
+    param: str | Sequence[str] | None = None,
     lock: bool = False,
 ) -> list[File]:
     """The files of these ids, each once, in the order in which they are first named.
 
     Args:
-        param: the request's field that named them, for the error.
+        param: the request's field that named them, or the fields that named each of
+            them, for the error.
         lock: keep them from being deleted until this transaction ends.
 
     Raises:
@@ -168,9 +169,10 @@ async def files_of_ids(
     if lock:
         query = query.with_for_update(read=True)
     found = {file.id: file for file in await session.scalars(query)}
-    for file_id in wanted:
+    for place, file_id in enumerate(file_ids):
         if file_id not in found:
-            raise NotFound("file", file_id, param=param)
+            named = param if isinstance(param, str | None) else param[place]
+            raise NotFound("file", file_id, param=named)
     return [found[file_id] for file_id in wanted]
 
 

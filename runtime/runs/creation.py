@@ -11,7 +11,7 @@ from runtime.assistants.models import Assistant
 from runtime.assistants.service import get_assistant
 from runtime.assistants.tool_resources import settle_tool_resources
 from runtime.db.transaction import Session
-from runtime.errors import IllegalMove, RateLimited
+from runtime.errors import IllegalMove, RateLimited, within
 from runtime.events.announce import announce
 from runtime.gateway import Embedder
 from runtime.ids import new_id
@@ -20,14 +20,10 @@ from runtime.runs.ending import stop_all
 from runtime.runs.models import Run, RunStatus
 from runtime.runs.render import render_run
 from runtime.runs.waiting import check_place, keep_messages
+from runtime.threads.attachments import check_files
 from runtime.threads.models import Thread
 from runtime.threads.render import render_thread
-from runtime.threads.service import (
-    append_message,
-    check_files,
-    create_thread,
-    get_thread,
-)
+from runtime.threads.service import append_message, create_thread, get_thread
 from runtime.wire.runs import (
     BusyPolicy,
     CreateRunRequest,
@@ -72,13 +68,18 @@ async def create_run(
     thread = await get_thread(session, project, thread_id, lock=True)
     if thread.active_run_id is not None:
         await _meet_live_run(session, thread, body.busy_policy)
-    assistant = await get_assistant(session, project, body.assistant_id)
+    assistant = await get_assistant(
+        session, project, body.assistant_id, param="assistant_id"
+    )
     messages = body.additional_messages or []
-    if thread.active_run_id is not None:
-        await check_files(session, project, messages)
-    else:
-        for message in messages:
-            await append_message(session, project, thread, message, embedder=embedder)
+    for index, message in enumerate(messages):
+        with within(f"additional_messages[{index}]"):
+            if thread.active_run_id is not None:
+                await check_files(session, project, message)
+            else:
+                await append_message(
+                    session, project, thread, message, embedder=embedder
+                )
     run = await _queue(session, project, thread, assistant, body, limits)
     if run.waits_for_thread:
         keep_messages(run, messages)
@@ -120,10 +121,13 @@ async def create_thread_and_run(
         NotFound: no such assistant, file or store.
         RateLimited: too many runs wait already.
     """
-    assistant = await get_assistant(session, project, body.assistant_id)
-    thread = await create_thread(
-        session, project, body.thread or CreateThreadRequest(), embedder=embedder
+    assistant = await get_assistant(
+        session, project, body.assistant_id, param="assistant_id"
     )
+    with within("thread"):
+        thread = await create_thread(
+            session, project, body.thread or CreateThreadRequest(), embedder=embedder
+        )
     run = await _queue(session, project, thread, assistant, body, limits)
     if body.tool_resources is not None:
         # Here they stand in for the assistant's, for this run alone.

@@ -3,20 +3,17 @@
 A thread with a live run takes no message: the run has read what it answers to.
 """
 
-from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import select
 
 from runtime.assistants.tool_resources import settle_tool_resources
 from runtime.db.paging import Cursor, Page, fetch_page
 from runtime.db.transaction import Session
-from runtime.errors import IllegalMove, NotFound
-from runtime.files.service import files_of_ids
+from runtime.errors import IllegalMove, NotFound, within
 from runtime.gateway import Embedder
 from runtime.ids import new_id
 from runtime.projects.models import Project
-from runtime.threads.attachments import STORE_DAYS, attach_files
+from runtime.threads.attachments import STORE_DAYS, attach_files, check_images
 from runtime.threads.content import store_content
 from runtime.threads.models import Item, ItemStatus, ItemType, Thread
 from runtime.threads.places import place_beside
@@ -52,8 +49,9 @@ async def create_thread(
     )
     session.add(thread)
     await session.flush()
-    for message in body.messages or ():
-        await append_message(session, project, thread, message, embedder=embedder)
+    for index, message in enumerate(body.messages or ()):
+        with within(f"messages[{index}]"):
+            await append_message(session, project, thread, message, embedder=embedder)
     return thread
 
 
@@ -157,7 +155,7 @@ async def append_message(
         InvalidRequest, NotFound: it names a file this project does not have.
     """
     content = store_content(body.content)
-    await _check_images(session, project, content)
+    await check_images(session, project, content)
     attachments = body.attachments or []
     await attach_files(session, project, thread, attachments, embedder=embedder)
     now = await session.database_now()
@@ -180,27 +178,6 @@ async def append_message(
     session.add(message)
     await session.flush()
     return message
-
-
-async def check_files(
-    session: Session, project: Project, messages: Sequence[CreateMessageRequest]
-) -> None:
-    """See that the files exist which messages name that are to be added later.
-
-    Raises:
-        NotFound: one names a file this project does not have.
-    """
-    for message in messages:
-        await _check_images(session, project, store_content(message.content))
-        attached = [attachment.file_id for attachment in message.attachments or ()]
-        await files_of_ids(session, project, attached, param="attachments")
-
-
-async def _check_images(
-    session: Session, project: Project, content: list[dict[str, Any]]
-) -> None:
-    pictures = [part["file_id"] for part in content if "file_id" in part]
-    await files_of_ids(session, project, pictures, param="content")
 
 
 async def get_message(
@@ -283,7 +260,7 @@ async def modify_message(
     message = await get_message(session, project, thread_id, message_id, lock=True)
     if body.content is not None:
         content = store_content(body.content)
-        await _check_images(session, project, content)
+        await check_images(session, project, content)
         message.body = {**message.body, "content": content}
         if message.status is ItemStatus.INCOMPLETE:
             message.status = ItemStatus.COMPLETED

@@ -33,6 +33,7 @@ from runtime.vector_stores.removal import delete_file_everywhere
 from runtime.wire.files import (
     CreateFileRequest,
     DeleteFileResponse,
+    FilePurpose,
     ListFilesResponse,
     OpenAIFile,
 )
@@ -69,7 +70,7 @@ async def list_files(
     project: CurrentProject,
     session: Session,
     cursor: FilesCursor,
-    purpose: str | None = None,
+    purpose: FilePurpose | None = None,
 ) -> ListFilesResponse:
     """The project's files."""
     page = await files.list_files(session, project, cursor, purpose)
