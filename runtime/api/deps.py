@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
+from pydantic import AfterValidator
 
 from runtime import db
 from runtime.api.idempotency import keyed
@@ -72,11 +73,19 @@ async def _current_project(request: Request) -> Project:
 CurrentProject = Annotated[Project, Depends(_current_project)]
 
 
+# Some clients name a cursor that they do not have: `?after=`.
+def _or_none(cursor: str | None) -> str | None:
+    return cursor or None
+
+
+_CursorId = Annotated[str | None, AfterValidator(_or_none)]
+
+
 async def _list_cursor(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
     order: Order = "desc",
-    after: str | None = None,
-    before: str | None = None,
+    after: _CursorId = None,
+    before: _CursorId = None,
 ) -> Cursor:
     return Cursor(limit=limit, order=order, after=after, before=before)
 
@@ -84,7 +93,7 @@ async def _list_cursor(
 async def _files_cursor(
     limit: Annotated[int, Query(ge=1, le=MAX_FILES_LIMIT)] = DEFAULT_FILES_LIMIT,
     order: Order = "desc",
-    after: str | None = None,
+    after: _CursorId = None,
 ) -> Cursor:
     return Cursor(limit=limit, order=order, after=after)
 

@@ -132,6 +132,12 @@ async def test_twenty_to_a_page_unless_asked_otherwise(
     assert (len(body["data"]), body["has_more"]) == (20, True)
 
 
+async def test_a_cursor_that_is_empty_is_none(
+    api: httpx2.AsyncClient, listing: Listing
+) -> None:
+    assert await page(api, listing.path, after="") == await page(api, listing.path)
+
+
 async def test_an_empty_list_has_no_cursors(
     api: httpx2.AsyncClient, make: Make
 ) -> None:
