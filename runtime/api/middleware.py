@@ -13,7 +13,13 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime.api.errors import render_error
-from runtime.errors import ApiError, NoSuchRoute, TooLarge, Unauthenticated
+from runtime.errors import (
+    ApiError,
+    NoSuchRoute,
+    TooLarge,
+    Unauthenticated,
+    UnsupportedMediaType,
+)
 from runtime.ids import new_id
 from runtime.observability.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from runtime.projects.models import Project
@@ -105,6 +111,7 @@ class Gate:
         try:
             secret = _secret(headers)
             _check_length(headers, limit)
+            _check_encoding(headers)
             scope.setdefault("state", {})["project"] = await _project(scope, secret)
             _check_path(scope)
         except ApiError as error:
@@ -177,6 +184,14 @@ def _check_length(headers: Headers, limit: int) -> None:
     declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise _too_large(limit)
+
+
+def _check_encoding(headers: Headers) -> None:
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in {"", "identity"}:
+        raise UnsupportedMediaType(
+            f"Content-Encoding '{encoding}' is not read here; send the body as it is."
+        )
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -1,6 +1,7 @@
 """Every way a request can fail has the envelope, and the right status."""
 
 import asyncio
+import gzip
 import json
 from typing import Any
 
@@ -99,6 +100,17 @@ async def test_a_body_that_is_no_message_is_400(
 
     assert response.status_code == 400, response.text
     assert error_of(response)["type"] == "invalid_request_error"
+
+
+async def test_a_compressed_body_is_415(api: httpx2.AsyncClient) -> None:
+    response = await api.post(
+        "/assistants",
+        content=gzip.compress(b'{"model": "builtin"}'),
+        headers={"content-type": "application/json", "content-encoding": "gzip"},
+    )
+
+    assert response.status_code == 415
+    assert "gzip" in error_of(response)["message"]
 
 
 @pytest.mark.parametrize(
