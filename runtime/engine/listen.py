@@ -70,6 +70,7 @@ class Listener:
         self._written = written
         self._images = images
         self._blanks = ""
+        self._holds_calls = False
         self._counted = False
         self.turn = Turn(number)
 
@@ -144,10 +145,13 @@ class Listener:
             began_at=now(),
             cited=CitedText(self._sources, self._written),
             images=self._images,
+            shows_step=not self.turn.calls_step_id,
         )
         item = message_item(run, saying, ItemStatus.IN_PROGRESS)
         step = message_step(run, saying, number)
-        self._announce_step(step, [item])
+        if saying.shows_step:
+            for name, data in self._begun(step, [item]):
+                self._voice.say(name, data)
         shell = render_message(item, run.thread_id or "").model_dump(mode="json")
         shell["content"] = []
         self._voice.say("thread.message.created", shell)
@@ -163,10 +167,12 @@ class Listener:
             )
         return saying
 
-    def _announce_step(self, step: RunStep, items: Sequence[Item]) -> None:
+    def _begun(
+        self, step: RunStep, items: Sequence[Item]
+    ) -> list[tuple[str, dict[str, Any]]]:
         rendered = render_step(self._claim.run, step, items).model_dump(mode="json")
-        self._voice.say("thread.run.step.created", rendered)
-        self._voice.say("thread.run.step.in_progress", rendered)
+        states = ("created", "in_progress")
+        return [(f"thread.run.step.{state}", rendered) for state in states]
 
     def _delta(self, saying: Saying, content: dict[str, Any]) -> None:
         self._voice.say(
@@ -228,7 +234,9 @@ class Listener:
             parts = (turn.number, self._take, "calls")
             turn.calls_step_id = derived_id("step", run, run.attempt, *parts)
             turn.calls_began_at = now()
-            self._announce_step(calls_step(run, turn), [])
+            self._holds_calls = turn.saying is not None
+            for name, data in self._begun(calls_step(run, turn), []):
+                self._tell_of_calls(name, data)
         call = turn.calls[index]
         # The id comes once: followers put texts of one call together, ids too.
         self._call_delta(index, {"id": call.call_id, **_shell(call, self._type(call))})
@@ -240,7 +248,15 @@ class Listener:
 
     def _call_delta(self, index: int, change: dict[str, Any]) -> None:
         told = step_delta(self.turn.calls_step_id, {"index": index, **change})
-        self._voice.say("thread.run.step.delta", told)
+        self._tell_of_calls("thread.run.step.delta", told)
+
+    def _tell_of_calls(self, name: str, data: dict[str, Any]) -> None:
+        # A message goes on until its turn is over, and so does its step. The official
+        # SDK for Node.js gives a stream up that begins another step before that.
+        if self._holds_calls:
+            self.turn.held.append((name, data))
+        else:
+            self._voice.say(name, data)
 
 
 def _shell(call: Calling, type: ItemType) -> dict[str, Any]:

@@ -87,6 +87,8 @@ class Record:
             if turn.saying is not None:
                 await store_message(shown, turn)
             await store_calls(shown, turn)
+            for name, data in turn.held:
+                announce(shown.session, shown.run, name, data)
 
         await self._write(work)
 
@@ -184,35 +186,37 @@ class Record:
     async def abandon(self, turn: Turn, why: str = BROKE_OFF) -> None:
         """Show an answer as incomplete: its turn is taken again.
 
-        The message stays on the thread, left out of prompts. Steps that were announced
-        and never stored are told to have failed. What it cost stays the run's.
+        The message stays on the thread, left out of prompts. The step that was announced
+        and never stored is told to have failed. What it cost stays the run's.
 
         Args:
             turn: what was heard of it.
-            why: a sentence for the failed steps.
+            why: a sentence for the failed step.
         """
 
         async def work(shown: Shown) -> None:
             run = shown.run
-            steps = []
             if await is_stored(shown, turn):
                 return  # a commit whose answer was lost
             spend(run, turn)
+            items = []
             if turn.saying is not None:
                 item = message_item(run, turn.saying, ItemStatus.INCOMPLETE, shown.now)
                 item.incomplete_reason = "run_failed"
                 item.seq = shown.thread.take_seq()
                 shown.session.add(item)
                 announce_message(shown, item, "incomplete")
-                steps.append((message_step(run, turn.saying, turn.number), [item]))
-            if turn.calls_step_id:
-                steps.append((calls_step(run, turn), []))
-            charge(steps[0][0], turn)
-            for step, items in steps:
-                step.status, step.ended_at = StepStatus.FAILED, shown.now
-                step.error_code, step.error_message = "server_error", why
-                rendered = render_step(run, step, items).model_dump(mode="json")
-                announce(shown.session, run, "thread.run.step.failed", rendered)
+                items.append(item)
+            # While a turn is spoken, followers know of one step alone.
+            if turn.saying is not None and turn.saying.shows_step:
+                step = message_step(run, turn.saying, turn.number)
+            else:
+                step, items = calls_step(run, turn), []
+            charge(step, turn)
+            step.status, step.ended_at = StepStatus.FAILED, shown.now
+            step.error_code, step.error_message = "server_error", why
+            rendered = render_step(run, step, items).model_dump(mode="json")
+            announce(shown.session, run, "thread.run.step.failed", rendered)
 
         if turn.saying is not None or turn.calls_step_id:
             await self._write(work)

@@ -56,7 +56,7 @@ async def store_message(shown: Shown, turn: Turn) -> None:
     """Store a whole message and the step that created it."""
     assert turn.saying is not None  # the caller looked
     run, session = shown.run, shown.session
-    step = message_step(run, turn.saying, turn.number)
+    step = _step_of_message(shown, turn)
     if not turn.calls:
         charge(step, turn)
     session.add(step)
@@ -67,7 +67,17 @@ async def store_message(shown: Shown, turn: Turn) -> None:
     session.add(item)
     await session.flush()
     announce_message(shown, item, "completed")
-    await complete_step(session, run, step.pk, shown.now)
+    if step.status is StepStatus.IN_PROGRESS:
+        await complete_step(session, run, step.pk, shown.now)
+
+
+def _step_of_message(shown: Shown, turn: Turn) -> RunStep:
+    """The step of a turn's message; ended at once, if nobody heard of its beginning."""
+    assert turn.saying is not None  # the caller looked
+    step = message_step(shown.run, turn.saying, turn.number)
+    if not turn.saying.shows_step:
+        step.status, step.ended_at = StepStatus.COMPLETED, shown.now
+    return step
 
 
 async def store_calls(shown: Shown, turn: Turn) -> None:
@@ -117,7 +127,7 @@ async def store_cut(shown: Shown, heard: Turn, reason: str) -> None:
     """Store what was heard of an answer that ends here; its steps stay open."""
     run, session = shown.run, shown.session
     if heard.saying is not None:
-        step = message_step(run, heard.saying, heard.number)
+        step = _step_of_message(shown, heard)
         charge(step, heard)
         session.add(step)
         await session.flush()

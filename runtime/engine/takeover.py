@@ -54,6 +54,7 @@ def _saying(event: Event, turn: Turn) -> Saying:
         step_idx=2 * turn.number,
         began_at=now(),
         cited=CitedText({}),
+        shows_step=bool(turn.message_step_id),
     )
 
 

@@ -40,6 +40,8 @@ class Saying:
     cited: CitedText
     images: Sequence[str] = ()
     refusal: str = ""
+    # Not so behind calls: their step is open then, and clients refuse two at once.
+    shows_step: bool = True
 
     def content(self) -> list[dict[str, Any]]:
         """Its parts so far, as they lie in `items.body`."""
@@ -76,6 +78,8 @@ class Turn:
     message_step_id: str = ""
     calls_step_id: str = ""
     calls_began_at: datetime | None = None
+    # Events of the calls, by name, that are told once the message before them is whole.
+    held: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     usage: Usage = field(default_factory=lambda: Usage(0, 0, 0, 0))
     finish: str = "stop"
 

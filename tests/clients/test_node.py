@@ -95,6 +95,33 @@ async def test_a_streamed_function_call_calls_every_callback_in_order(
     assert lines[-1] == ["messages", "It is 3."]
 
 
+async def test_words_before_a_streamed_call_end_before_it_begins(
+    node: Client, upstream: Upstream, sdk: str
+) -> None:
+    spoken = calls(("add", {"numbers": [1, 2]}), text="Let me see.")
+    model = upstream.script(spoken, says("It is 3."))
+
+    lines = await node.run("function_stream", model, SDK=sdk)
+
+    assert told(lines[: lines.index(["then"])], sdk)[3:] == [
+        *TOLD_OF_MESSAGE,
+        "textCreated",
+        "event thread.message.completed",
+        "textDone",
+        "messageDone",
+        "event thread.run.step.completed",
+        "runStepDone",
+        "event thread.run.step.created",
+        "runStepCreated",
+        "event thread.run.step.in_progress",
+        "toolCallCreated",
+        "event thread.run.requires_action",
+        "toolCallDone",
+        "end",
+    ]
+    assert lines[-1] == ["messages", "It is 3."]
+
+
 @pytest.mark.docker
 @pytest.mark.usefixtures("sandbox")
 @pytest.mark.xdist_group("sandbox")

@@ -26,7 +26,10 @@ PLAIN = [
 
 
 def check_shapes(events: list[Sent]) -> None:
-    """Each event is of its wire model, numbers grow, and `done` ends it."""
+    """Each event is of its wire model, numbers grow, and `done` ends it.
+
+    One step is open at a time: the official SDK for Node.js refuses another.
+    """
     assert (events[-1].name, events[-1].data) == ("done", "[DONE]")
     numbers = []
     for event in events[:-1]:
@@ -34,6 +37,15 @@ def check_shapes(events: list[Sent]) -> None:
         adapter.validate_json(json.dumps(event.data))
         numbers.append(event.id or 0)
     assert numbers == sorted(set(numbers))
+    open_step = None
+    for event in events:
+        if event.name == "thread.run.step.created":
+            assert open_step is None
+            open_step = event.data["id"]
+        elif event.name.startswith("thread.run.step."):
+            assert event.data["id"] == (open_step or event.data["id"])
+            if event.data.get("status", "in_progress") != "in_progress":
+                open_step = None
 
 
 async def check_same_by_polling(talk: Talk, events: list[Sent]) -> Json:

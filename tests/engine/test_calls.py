@@ -1,6 +1,7 @@
 """A model that calls functions: pauses, outputs, and calls that are odd."""
 
 import json
+from dataclasses import replace
 
 from tests.engine.conftest import Begin
 from tests.engine.shapes import PLAIN, check_same_by_polling, check_shapes
@@ -106,9 +107,12 @@ async def test_text_and_calls_of_one_turn_are_a_message_and_a_step(
     events = await on.stream()
 
     check_shapes(events)
-    assert names(events)[-4:] == [
+    assert names(events)[-7:] == [
         "thread.message.completed",
         "thread.run.step.completed",
+        "thread.run.step.created",
+        "thread.run.step.in_progress",
+        "thread.run.step.delta",
         "thread.run.requires_action",
         "done",
     ]
@@ -128,6 +132,35 @@ async def test_text_and_calls_of_one_turn_are_a_message_and_a_step(
     assert len(spoken) == 1
     assert spoken[0]["content"] == "Let me see."
     assert len(spoken[0]["tool_calls"]) == 1
+
+
+async def test_text_behind_calls_is_a_message_whose_step_is_not_told(
+    talk: Begin,
+) -> None:
+    called = calls(("add", {"a": 1}))
+    spoken = replace(called, deltas=(*called.deltas, {"content": "I have asked."}))
+    on = await talk(spoken, says("Done."), tools=[ADD])
+
+    events = await on.stream()
+
+    check_shapes(events)
+    assert names(events)[3:-2] == [
+        "thread.run.step.created",
+        "thread.run.step.in_progress",
+        "thread.run.step.delta",
+        "thread.message.created",
+        "thread.message.in_progress",
+        "thread.message.delta",
+        "thread.message.completed",
+    ]
+    waiting = events[-2].data
+    steps = await on.steps(waiting["id"])
+    assert [(step["type"], step["status"]) for step in steps] == [
+        ("message_creation", "completed"),
+        ("tool_calls", "in_progress"),
+    ]
+    assert (await on.submit(waiting, "1")).status_code == 200
+    assert (await on.settled(waiting["id"]))["status"] == "completed"
 
 
 async def test_a_line_break_before_calls_is_no_message(talk: Begin) -> None:
