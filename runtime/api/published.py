@@ -41,9 +41,11 @@ IDEMPOTENCY_KEY: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "The same key and body again get the first answer, without a second "
-    "effect; another body under the same key is refused.",
-    "schema": {"type": "string", "pattern": "^[\\x20-\\x7e]{1,255}$"},
+    "description": "Within 24 hours, the same key and request again get the first answer, "
+    "without a second effect and with `idempotency-replayed: true`; another request under "
+    "the same key is refused.",
+    # HTTP takes spaces off both ends.
+    "schema": {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
 }
 
 HEADERS: Schema = {
