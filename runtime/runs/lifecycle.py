@@ -62,7 +62,7 @@ def move(run: Run, to: RunStatus, at: datetime) -> None:
     if to not in MOVES[run.status]:
         raise IllegalMove(f"Run '{run.id}' is {run.status} and cannot become {to}.")
     run.status = to
-    # Let in it was before it moved, or it ends without having been.
+    # It was let in before this, or it ends without having been.
     run.waits_for_thread = False
     if to is _S.IN_PROGRESS:
         run.started_at = run.started_at or at

@@ -3,7 +3,6 @@
 A thread with a live run takes no message: the run has read what it answers to.
 """
 
-
 from sqlalchemy import select
 
 from runtime.assistants.tool_resources import settle_tool_resources
