@@ -16,11 +16,16 @@ from runtime.idempotency.service import HEADER
 class Route(APIRoute):
     """A route that honours `Idempotency-Key`, whatever it does, if it is a POST."""
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether all of its effect is one transaction; otherwise it waits for a model."""
+        return _asks_for_unit(self.dependant)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         if "POST" not in (self.methods or ()):
             return handle
-        in_transaction = _asks_for_unit(self.dependant)
+        in_transaction = self.in_transaction
         reads_body = self.body_field is not None
 
         async def handle_once(request: Request) -> Response:

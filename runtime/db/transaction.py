@@ -53,6 +53,15 @@ class Session(AsyncSession):
         assert moment is not None  # it always knows
         return moment
 
+    async def see_one_moment(self) -> None:
+        """Let every query of this transaction see the same rows; it writes none.
+
+        To be called before any other query. No lock is held: others go on.
+        """
+        await self.execute(
+            text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        )
+
 
 T = TypeVar("T")
 Beginning = Callable[[Session], Awaitable[None]]
@@ -74,6 +83,7 @@ class Unit:
         self.db = db
         self._stack = stack
         self._on_begin = on_begin
+        self._begun = False
 
     async def enter(self, context: contextlib.AbstractAsyncContextManager[T]) -> T:
         """Enter something that lasts until after the commit, or its failure."""
@@ -85,6 +95,8 @@ class Unit:
         Raises:
             DatabaseAway: Postgres is out of reach; safe to try again.
         """
+        assert not self._begun  # a second one would wait for what the first has locked
+        self._begun = True
         session = await self.enter(self.db.transaction())
         if self._on_begin is not None:
             await self._on_begin(session)

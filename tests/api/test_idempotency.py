@@ -11,6 +11,8 @@ from openai import AsyncOpenAI
 from sqlalchemy import select, text
 
 from runtime.api.app import create_app
+from runtime.api.router import Route
+from runtime.api.routes import v1_routers
 from runtime.db.transaction import Database
 from runtime.idempotency.models import IdempotencyKey
 from runtime.idempotency.service import Asked, claim, forget_old
@@ -50,6 +52,22 @@ async def test_every_post_knows_what_its_key_stands_for(
 
     assert check_error(other, 400, **REUSE)["code"] == "idempotency_key_reuse"
     check_error(none, 400, param="Idempotency-Key")
+
+
+def test_only_what_waits_for_a_model_parts_its_effect_from_its_answer() -> None:
+    waiting = {
+        route.path
+        for router in v1_routers()
+        for route in router.routes
+        if isinstance(route, Route) and "POST" in (route.methods or ())
+        if not route.in_transaction
+    }
+
+    assert waiting == {
+        "/chat/completions",
+        "/embeddings",
+        "/vector_stores/{vector_store_id}/search",
+    }
 
 
 async def test_a_request_that_is_sent_again_gets_the_same_answer(
