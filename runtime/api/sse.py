@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
+import structlog
 from fastapi.responses import StreamingResponse
 
 from runtime.db import Database
@@ -18,7 +19,10 @@ from runtime.events.event import CLOSING, Event
 from runtime.runs.lifecycle import ENDED
 from runtime.runs.models import Run
 from runtime.runs.retelling import retell_end
+from runtime.wire.errors import Error, ErrorResponse
 from runtime.wire.events import DONE
+
+log = structlog.get_logger()
 
 # After so long a silence the row is asked what has become of the run.
 _SILENCE_SECONDS = 1.0
@@ -31,6 +35,12 @@ _HEADERS = {
     # nginx holds back what it does not know to be a stream.
     "x-accel-buffering": "no",
 }
+_BROKEN = ErrorResponse(
+    error=Error(
+        message="The stream broke; the run is not affected. Follow or poll it again.",
+        type="server_error",
+    )
+)
 # What a message or a step ends with.
 _ENDS = ("completed", "incomplete", "failed", "cancelled", "expired")
 
@@ -123,9 +133,15 @@ async def _frames(
 ) -> AsyncIterator[str]:
     for event in first:
         yield _framed(event)
-    if run.status not in ENDED or place.number < run.event_seq:
-        async for told in _followed(db, bus, run, place):
-            yield ": keep-alive\n\n" if told is None else _framed(told)
+    try:
+        if run.status not in ENDED or place.number < run.event_seq:
+            async for told in _followed(db, bus, run, place):
+                yield ": keep-alive\n\n" if told is None else _framed(told)
+    except Exception:
+        # The status is out long since: all that is left is to say so, and the run goes
+        # on. Of a run that fails, `thread.run.failed` tells.
+        log.exception("stream broken", run_id=run.id)
+        yield frame("error", _BROKEN.model_dump_json())
     yield frame("done", DONE)
 
 

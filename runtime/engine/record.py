@@ -14,11 +14,13 @@ from runtime.db.transaction import Database, Session
 from runtime.engine.claim import Claim, Shown
 from runtime.engine.patience import patiently
 from runtime.engine.rows import (
+    MESSAGE_REASONS,
     announce_message,
     charge,
     complete_open_steps,
     count,
     is_stored,
+    say_cancelling,
     spend,
     store_calls,
     store_cut,
@@ -34,14 +36,6 @@ from runtime.runs.steps import open_calls_of
 from runtime.threads.models import Item, ItemStatus, ItemType
 
 T = TypeVar("T")
-
-# Why a message of an ended run is incomplete.
-_MESSAGE_REASONS = {
-    RunStatus.CANCELLED: "run_cancelled",
-    RunStatus.EXPIRED: "run_expired",
-    RunStatus.FAILED: "run_failed",
-}
-
 
 BROKE_OFF = "The answer broke off; it is asked for again."
 
@@ -173,7 +167,7 @@ class Record:
                 return False
             if run.status is RunStatus.CANCELLING:
                 # Asked for since we last looked; there is nothing left to stop.
-                _say_cancelling(shown)
+                say_cancelling(shown)
                 await end_run(session, run, RunStatus.CANCELLED, shown.now)
                 return True
             lifecycle.move(run, RunStatus.REQUIRES_ACTION, shown.now)
@@ -245,7 +239,7 @@ class Record:
             run, session = shown.run, shown.session
             if heard is not None and run.turn <= heard.number:
                 count(run, heard)
-                await store_cut(shown, heard, message_reason or _MESSAGE_REASONS[to])
+                await store_cut(shown, heard, message_reason or MESSAGE_REASONS[to])
             await end_run(
                 session,
                 run,
@@ -262,7 +256,7 @@ class Record:
 
         async def work(shown: Shown) -> None:
             if shown.run.status is RunStatus.CANCELLING:
-                _say_cancelling(shown)
+                say_cancelling(shown)
 
         await self._write(work)
 
@@ -272,7 +266,7 @@ class Record:
         async def work(shown: Shown) -> None:
             run = shown.run
             if run.status is RunStatus.CANCELLING:
-                _say_cancelling(shown)
+                say_cancelling(shown)
                 await end_run(shown.session, run, RunStatus.CANCELLED, shown.now)
                 return
             lifecycle.move(run, RunStatus.QUEUED, shown.now)
@@ -281,8 +275,3 @@ class Record:
             jobs.enqueue(shown.session, jobs.DRIVE_RUNS)
 
         await self._write(work)
-
-
-def _say_cancelling(shown: Shown) -> None:
-    rendered = render_run(shown.run).model_dump(mode="json")
-    announce(shown.session, shown.run, "thread.run.cancelling", rendered)

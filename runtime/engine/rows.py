@@ -16,10 +16,18 @@ from runtime.engine.turn import (
 )
 from runtime.events.announce import announce
 from runtime.ids import new_id
-from runtime.runs.models import Run, RunStep, StepStatus
+from runtime.runs.models import Run, RunStatus, RunStep, StepStatus
+from runtime.runs.render import render_run
 from runtime.runs.steps import complete_step, items_of_steps
 from runtime.threads.models import Item, ItemStatus, ItemType
 from runtime.threads.render import render_message
+
+# Why a message of an ended run is incomplete.
+MESSAGE_REASONS = {
+    RunStatus.CANCELLED: "run_cancelled",
+    RunStatus.EXPIRED: "run_expired",
+    RunStatus.FAILED: "run_failed",
+}
 
 
 def count(run: Run, turn: Turn) -> None:
@@ -138,12 +146,19 @@ async def store_cut(shown: Shown, heard: Turn, reason: str) -> None:
         session.add(item)
         await session.flush()
         announce_message(shown, item, "incomplete")
-    if heard.calls_step_id:
+    # Of calls that are held back nobody has heard.
+    if heard.calls_step_id and not heard.held:
         step = calls_step(run, heard)
         if heard.saying is None:
             charge(step, heard)
         session.add(step)
         await session.flush()
+
+
+def say_cancelling(shown: Shown) -> None:
+    """Tell the followers that a cancel was heard."""
+    rendered = render_run(shown.run).model_dump(mode="json")
+    announce(shown.session, shown.run, "thread.run.cancelling", rendered)
 
 
 def announce_message(shown: Shown, item: Item, state: str) -> None:

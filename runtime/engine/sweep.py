@@ -17,7 +17,10 @@ from sqlalchemy.orm import aliased
 
 from runtime import jobs
 from runtime.db.transaction import Database, DatabaseAway, Session
-from runtime.engine.claim import beyond_lost
+from runtime.engine.claim import Shown, beyond_lost
+from runtime.engine.leftovers import leftover_of
+from runtime.engine.rows import MESSAGE_REASONS, say_cancelling, store_cut
+from runtime.events.bus import Bus
 from runtime.runs.ending import end_run, stop_all
 from runtime.runs.lifecycle import LIVE
 from runtime.runs.models import Container, Run, RunStatus
@@ -43,12 +46,14 @@ class _Ending:
     error: tuple[str, str] | None = None
 
 
-async def sweep(db: Database, *, max_attempts: int, most_nudges: int) -> None:
+async def sweep(db: Database, bus: Bus, *, max_attempts: int, most_nudges: int) -> None:
     """One tick: end what has to end, let in who was forgotten, ring for what waits.
 
     Two at once do no harm, since each row is locked when it is ended.
 
     Args:
+        db: where the rows are.
+        bus: what lost workers have said is read there.
         max_attempts: workers that a run may cost.
         most_nudges: how many may be sent, with those that lie there already.
 
@@ -58,7 +63,7 @@ async def sweep(db: Database, *, max_attempts: int, most_nudges: int) -> None:
     for ending in _endings(max_attempts):
         for pk in await _pks(db, select(Run.pk).where(ending.which)):
             try:
-                await _end(db, pk, ending)
+                await _end(db, bus, pk, ending)
             except DatabaseAway:
                 raise
             except Exception:
@@ -102,26 +107,34 @@ async def _pks(db: Database, query: Any) -> list[int]:
         return list(await session.scalars(query.limit(_BATCH)))
 
 
-async def _end(db: Database, pk: int, ending: _Ending) -> None:
+async def _end(db: Database, bus: Bus, pk: int, ending: _Ending) -> None:
+    async with db.transaction() as session:
+        seen = await session.get_one(Run, pk)
+    heard = await leftover_of(bus, seen)
     async with db.transaction() as session:
         # The thread first, then the run; both anew, as much may have happened since.
         row = (
             await session.execute(
                 select(Thread, Run)
                 .join(Run, Run.thread_pk == Thread.pk)
-                .where(Run.pk == pk, ending.which)
+                .where(Run.pk == pk, Run.event_seq == seen.event_seq, ending.which)
                 .with_for_update(of=(Thread, Run), skip_locked=True)
             )
         ).one_or_none()
         if row is None:
             return
-        run: Run = row[1]
+        shown = Shown(session, *row, await session.database_now())
+        run = shown.run
         # The last worker may have told more than it stored, and be about to write.
         run.event_seq = beyond_lost(run, run.lost_leases + 1)
         run.attempt += 1
         log.info("run ended by the sweeper", run_id=run.id, status=ending.to)
-        now = await session.database_now()
-        await end_run(session, run, ending.to, now, error=ending.error)
+        if run.status is RunStatus.CANCELLING:
+            say_cancelling(shown)  # its worker did not live to
+        if heard is not None:
+            # Followers hold half a message: it ends with its run.
+            await store_cut(shown, heard, MESSAGE_REASONS[ending.to])
+        await end_run(session, run, ending.to, shown.now, error=ending.error)
 
 
 def _forgotten_threads() -> Any:

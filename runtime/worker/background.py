@@ -38,7 +38,10 @@ def begin(engine: Engine, ingest: Ingest) -> list[asyncio.Task[None]]:
         if await engine.bus.is_first("sweep-runs", times.sweep_seconds):
             room = _MOST_NUDGES - await engine.bus.waiting_jobs("runs")
             await sweep(
-                engine.db, max_attempts=times.max_attempts, most_nudges=max(0, room)
+                engine.db,
+                engine.bus,
+                max_attempts=times.max_attempts,
+                most_nudges=max(0, room),
             )
 
     async def sweep_files() -> None:

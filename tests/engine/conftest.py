@@ -6,11 +6,11 @@ from functools import partial
 import httpx2
 import pytest
 
-from tests.engine.quiet import delivered, quiet, rows
+from tests.engine.quiet import bus, delivered, quiet, rows
 from tests.engine.talk import Talk, begin
 from tests.support.upstream import Upstream
 
-__all__ = ["Begin", "delivered", "quiet", "rows", "talk"]
+__all__ = ["Begin", "bus", "delivered", "quiet", "rows", "talk"]
 
 Begin = Callable[..., Awaitable[Talk]]
 

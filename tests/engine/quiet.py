@@ -9,6 +9,7 @@ from sqlalchemy import func, update
 
 from runtime.db.transaction import Database
 from runtime.engine.claim import Claim, Claims
+from runtime.events.bus import Bus
 from runtime.files.storage import Storage
 from runtime.gateway import Gateway
 from runtime.projects.models import Project
@@ -35,6 +36,14 @@ async def quiet(delivered: Sent) -> AsyncIterator[Database]:
     db = Database(url, pool_size=4, max_overflow=30, deliver=deliver)
     yield db
     await db.close()
+
+
+@pytest.fixture(scope="module")
+async def bus(redis_url: str) -> AsyncIterator[Bus]:
+    """The test process' Redis. What is told in it of these runs, a test tells itself."""
+    bus = Bus(redis_url)
+    yield bus
+    await bus.close()
 
 
 @pytest.fixture

@@ -7,18 +7,25 @@ from typing import Any
 import pytest
 
 from runtime.db.transaction import Database
-from runtime.engine.claim import ClaimLost
+from runtime.engine.claim import Claim, ClaimLost
+from runtime.engine.listen import Listener
 from runtime.engine.record import Record
 from runtime.engine.sweep import sweep
 from runtime.engine.turn import Turn
+from runtime.engine.voice import Voice
+from runtime.events.announce import stream_of
+from runtime.events.bus import Bus
 from runtime.events.event import Event
+from runtime.gateway import ChatRequest, Gateway
 from runtime.runs.models import Run, RunStatus, RunStep, StepStatus, StepType
 from runtime.threads.models import Thread
-from tests.engine.quiet import Sent, queue, row_of, taken, worker
+from tests.engine.quiet import Sent, let_lease_end, queue, row_of, taken, worker
 from tests.support.make import Make
 
 
-async def test_the_sweeper_ends_what_has_to_end(quiet: Database, rows: Make) -> None:
+async def test_the_sweeper_ends_what_has_to_end(
+    quiet: Database, bus: Bus, rows: Make
+) -> None:
     async with quiet.transaction() as session:
         now = await session.database_now()
     past = now - timedelta(seconds=1)
@@ -47,7 +54,7 @@ async def test_the_sweeper_ends_what_has_to_end(quiet: Database, rows: Make) -> 
     )
 
     await asyncio.gather(
-        *(sweep(quiet, max_attempts=3, most_nudges=50) for _ in range(3))
+        *(sweep(quiet, bus, max_attempts=3, most_nudges=50) for _ in range(3))
     )
 
     ended = {
@@ -75,14 +82,14 @@ async def test_the_sweeper_ends_what_has_to_end(quiet: Database, rows: Make) -> 
 
 
 async def test_each_end_by_the_sweeper_is_told_once(
-    quiet: Database, rows: Make, delivered: Sent
+    quiet: Database, bus: Bus, rows: Make, delivered: Sent
 ) -> None:
     async with quiet.transaction() as session:
         past = await session.database_now() - timedelta(seconds=1)
     run = await queue(rows, expires_at=past)
 
     await asyncio.gather(
-        *(sweep(quiet, max_attempts=3, most_nudges=50) for _ in range(5))
+        *(sweep(quiet, bus, max_attempts=3, most_nudges=50) for _ in range(5))
     )
 
     told = [
@@ -94,7 +101,7 @@ async def test_each_end_by_the_sweeper_is_told_once(
 
 
 async def test_a_worker_given_up_for_dead_cannot_finish_a_swept_run(
-    quiet: Database, rows: Make
+    quiet: Database, bus: Bus, rows: Make
 ) -> None:
     run = await queue(rows)
     claim = await taken(worker(quiet, "a"))
@@ -103,7 +110,7 @@ async def test_a_worker_given_up_for_dead_cannot_finish_a_swept_run(
         past = await session.database_now() - timedelta(seconds=1)
         row.lease_expires_at = row.expires_at = past
 
-    await sweep(quiet, max_attempts=3, most_nudges=50)
+    await sweep(quiet, bus, max_attempts=3, most_nudges=50)
 
     with pytest.raises(ClaimLost):
         await Record(quiet, claim).complete(Turn(0))
@@ -111,7 +118,7 @@ async def test_a_worker_given_up_for_dead_cannot_finish_a_swept_run(
 
 
 async def test_a_run_long_past_its_time_ends_though_its_worker_still_beats(
-    quiet: Database, rows: Make
+    quiet: Database, bus: Bus, rows: Make
 ) -> None:
     async with quiet.transaction() as session:
         now = await session.database_now()
@@ -123,7 +130,73 @@ async def test_a_run_long_past_its_time_ends_though_its_worker_still_beats(
     just_late = await queue(rows, expires_at=now - timedelta(seconds=5), **held)
     too_late = await queue(rows, expires_at=now - timedelta(minutes=1), **held)
 
-    await sweep(quiet, max_attempts=3, most_nudges=50)
+    await sweep(quiet, bus, max_attempts=3, most_nudges=50)
 
     assert (await row_of(quiet, just_late)).status is RunStatus.IN_PROGRESS
     assert (await row_of(quiet, too_late)).status is RunStatus.EXPIRED
+
+
+async def say_without_storing(bus: Bus, gateway: Gateway, claim: Claim) -> Turn:
+    """What a worker has told when it dies: an answer that is on no row."""
+    async with Voice.of(bus, claim) as voice:
+        listener = Listener(
+            claim, voice, number=0, take=0, sources={}, written={}, images=["file-1"]
+        )
+        question = [{"role": "user", "content": "Who are you?"}]
+        return await listener.listen(
+            gateway, ChatRequest(model="builtin", messages=question)
+        )
+
+
+@pytest.mark.parametrize(
+    ("found", "ended", "reason"),
+    [
+        ({"late": True}, "expired", "run_expired"),
+        ({"status": RunStatus.CANCELLING}, "cancelled", "run_cancelled"),
+        ({"lost_leases": 3}, "failed", "run_failed"),
+    ],
+    ids=["expired", "cancelled", "failed"],
+)
+async def test_a_message_that_a_lost_worker_began_ends_with_its_run(
+    quiet: Database,
+    bus: Bus,
+    gateway: Gateway,
+    rows: Make,
+    delivered: Sent,
+    found: dict[str, Any],
+    ended: str,
+    reason: str,
+) -> None:
+    run = await queue(rows)
+    told = await say_without_storing(bus, gateway, await taken(worker(quiet, "a")))
+    assert told.saying is not None
+    await let_lease_end(quiet, run)
+    async with quiet.transaction() as session:
+        row = await session.get_one(Run, run.pk)
+        if found.pop("late", False):
+            row.expires_at = row.lease_expires_at
+        for name, value in found.items():
+            setattr(row, name, value)
+
+    await sweep(quiet, bus, max_attempts=3, most_nudges=50)
+
+    mine = stream_of(run)
+    heard = [e for e in delivered if isinstance(e, Event) and e.stream == mine]
+    names = [event.name for event in heard if event.name != "thread.run.in_progress"]
+    assert names == [
+        *(["thread.run.cancelling"] if ended == "cancelled" else []),
+        "thread.message.incomplete",
+        f"thread.run.step.{ended}",
+        f"thread.run.{ended}",
+    ]
+    message, step, _ = (event.data for event in heard[-3:])
+    assert message["id"] == told.saying.message_id
+    assert message["incomplete_details"] == {"reason": reason}
+    image, text = message["content"]
+    assert image["image_file"]["file_id"] == "file-1"
+    assert text["text"]["value"] == told.saying.cited.text
+    assert step["id"] == told.saying.step_id
+    assert step["step_details"]["message_creation"]["message_id"] == message["id"]
+    # All of it is told behind what the lost worker said.
+    last = (await bus.read(mine, 0))[-1]
+    assert heard[-3].number > last.number

@@ -18,6 +18,7 @@ from runtime.engine.entry import MessagesRefused, bring_messages
 from runtime.engine.record import Record
 from runtime.engine.sweep import sweep
 from runtime.engine.turn import Turn
+from runtime.events.bus import Bus
 from runtime.gateway import Gateway
 from runtime.runs.models import Run, RunStatus
 from runtime.runs.service import count_live
@@ -42,8 +43,8 @@ async def wait_behind(make: Make, run: Run, *texts: str, **fields: Any) -> Run:
     return waits
 
 
-async def tick(db: Database, *, most_nudges: int = 50) -> None:
-    await sweep(db, max_attempts=3, most_nudges=most_nudges)
+async def tick(db: Database, bus: Bus, *, most_nudges: int = 50) -> None:
+    await sweep(db, bus, max_attempts=3, most_nudges=most_nudges)
 
 
 async def active_run_id(db: Database, run: Run) -> str | None:
@@ -71,13 +72,13 @@ async def forget(db: Database, live: Run) -> None:
 
 
 async def test_a_run_that_waits_is_not_claimed_and_not_rung_for(
-    quiet: Database, rows: Make, delivered: Sent
+    quiet: Database, bus: Bus, rows: Make, delivered: Sent
 ) -> None:
     live = await queue(rows, status=RunStatus.REQUIRES_ACTION)
     waits = await wait_behind(rows, live)
     delivered.clear()
 
-    await tick(quiet)
+    await tick(quiet, bus)
 
     assert await worker(quiet, "a").take() is None
     assert delivered == []
@@ -110,7 +111,7 @@ async def test_the_end_of_a_run_lets_in_the_oldest_that_waits_and_rings(
 
 
 async def test_what_the_sweeper_ends_lets_in_the_next_as_well(
-    quiet: Database, rows: Make
+    quiet: Database, bus: Bus, rows: Make
 ) -> None:
     async with quiet.transaction() as session:
         past = await session.database_now() - timedelta(seconds=1)
@@ -123,7 +124,7 @@ async def test_what_the_sweeper_ends_lets_in_the_next_as_well(
     ]
     waiting = [await wait_behind(rows, run) for run in ending]
 
-    await asyncio.gather(*(tick(quiet) for _ in range(3)))
+    await asyncio.gather(*(tick(quiet, bus) for _ in range(3)))
 
     for run, next_run in zip(ending, waiting, strict=True):
         assert await active_run_id(quiet, run) == next_run.id
@@ -149,14 +150,14 @@ async def test_a_worker_given_up_for_dead_lets_nobody_in(
 
 
 async def test_the_sweeper_lets_in_who_was_forgotten_once(
-    quiet: Database, rows: Make, delivered: Sent
+    quiet: Database, bus: Bus, rows: Make, delivered: Sent
 ) -> None:
     live = await queue(rows, status=RunStatus.REQUIRES_ACTION)
     first, second = [await wait_behind(rows, live) for _ in range(2)]
     await forget(quiet, live)
     delivered.clear()
 
-    await asyncio.gather(*(tick(quiet, most_nudges=0) for _ in range(5)))
+    await asyncio.gather(*(tick(quiet, bus, most_nudges=0) for _ in range(5)))
 
     assert await active_run_id(quiet, live) == first.id
     assert not (await row_of(quiet, first)).waits_for_thread
@@ -165,7 +166,7 @@ async def test_the_sweeper_lets_in_who_was_forgotten_once(
 
 
 async def test_who_waits_for_a_deleted_thread_is_stopped_by_the_sweeper(
-    quiet: Database, rows: Make
+    quiet: Database, bus: Bus, rows: Make
 ) -> None:
     live = await queue(rows, status=RunStatus.REQUIRES_ACTION)
     waits = await wait_behind(rows, live)
@@ -174,7 +175,7 @@ async def test_who_waits_for_a_deleted_thread_is_stopped_by_the_sweeper(
         thread = await session.get_one(Thread, live.thread_pk)
         thread.deleted_at = await session.database_now()
 
-    await tick(quiet)
+    await tick(quiet, bus)
 
     assert (await row_of(quiet, waits)).status is RunStatus.CANCELLED
     assert await worker(quiet, "a").take() is None

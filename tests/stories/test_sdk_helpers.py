@@ -106,6 +106,7 @@ async def test_stream_then_submit_with_a_stream_calls_every_callback_in_order(
     run = first.current_run
     assert run is not None
     assert run.status == "requires_action"
+    assert [first.done[0].id] == [made["tool_call_id"] for made in outputs(run)]
 
     second = Told()
     async with runs.submit_tool_outputs_stream(
