@@ -6,9 +6,9 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
-from runtime.ids import new_id
-from runtime.runs.models import Container, Run, RunStatus, RunStep, StepType
-from runtime.threads.models import Item, ItemStatus, ItemType, Thread
+from runtime.runs.models import Container, RunStatus
+from runtime.threads.models import Item, ItemStatus, Thread
+from tests.api.logged import add_call
 from tests.engine.talk import ADD, Talk, answers, begin, call, text
 from tests.support.envelope import check_error
 from tests.support.make import Make
@@ -40,43 +40,6 @@ async def items(make: Make, thread_id: str) -> list[Item]:
     )
     async with make.db.transaction() as session:
         return list(await session.scalars(query))
-
-
-async def add_call(make: Make, run: Run, turn: int, **fields: Any) -> Item:
-    """A call of a run, made before its worker knew an answer."""
-    async with make.db.transaction() as session:
-        thread = await session.get_one(Thread, run.thread_pk)
-        step = RunStep(
-            project_id=run.project_id,
-            id=new_id("step"),
-            run_pk=run.pk,
-            idx=2 * turn + 1,
-            turn=turn,
-            type=StepType.TOOL_CALLS,
-        )
-        session.add(step)
-        await session.flush()
-        item = Item(
-            **{
-                "project_id": run.project_id,
-                "id": new_id("item"),
-                "thread_pk": run.thread_pk,
-                "run_pk": run.pk,
-                "run_id": run.id,
-                "step_pk": step.pk,
-                "seq": thread.take_seq(),
-                "turn": turn,
-                "type": ItemType.FUNCTION_CALL,
-                "status": ItemStatus.IN_PROGRESS,
-                "call_id": new_id("call"),
-                "upstream_call_id": "call_0",
-                "name": "add",
-                "body": {"arguments": "{}"},
-                **fields,
-            }
-        )
-        session.add(item)
-    return item
 
 
 async def test_a_fork_holds_the_same_under_ids_of_its_own(
@@ -224,7 +187,8 @@ async def test_of_a_live_run_what_is_finished_is_taken(
     log = await items(make, copy["id"])
     assert [item.output for item in log] == [None, None, {"text": "2"}]
     assert len({item.turn for item in log[1:]}) == 2
-    assert all(item.run_pk is item.run_id is item.step_pk is None for item in log)
+    owners = {owner for i in log for owner in (i.run_pk, i.run_id, i.step_pk)}
+    assert owners == {None}
     # The fork is free, and the original waits as before.
     more = {"role": "user", "content": "Go on."}
     path = f"/threads/{copy['id']}/messages"

@@ -1,7 +1,6 @@
 """`/files`: upload, list, get, download, delete."""
 
 import contextlib
-from urllib.parse import quote
 
 from fastapi import BackgroundTasks, Request
 from fastapi.responses import StreamingResponse
@@ -15,6 +14,7 @@ from runtime.api.deps import (
     Session,
     Unit,
 )
+from runtime.api.downloads import saved_as
 from runtime.api.forms import (
     MAX_FIELDS,
     blocks_of,
@@ -136,15 +136,8 @@ def _fields(form: FormData) -> CreateFileRequest:
 
 
 def _download_headers(file: File) -> dict[str, str]:
-    plain = "".join(
-        c if c.isascii() and c.isprintable() and c not in '"\\' else "_"
-        for c in file.filename
-    )
-    encoded = quote(file.filename, safe="")
     return {
         "content-type": file.media_type,
         "content-length": str(file.size_bytes),
-        # Never shown in place: a stored page must not run as one of ours.
-        "content-disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}",
-        "x-content-type-options": "nosniff",
+        **saved_as(file.filename),
     }
