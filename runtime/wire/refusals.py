@@ -57,7 +57,12 @@ def _words(error: ErrorDetails, param: str) -> tuple[str, str]:
         return _WORDS[kind](error, param)
     # Our own refusals are sentences already, and their type is OpenAI's code.
     code = kind if kind in _OWN_CODES else "invalid_value"
-    return (f"Invalid '{param}': {error['msg']}" if param else error["msg"]), code
+    said: str = error["msg"]
+    if not param:
+        return said, code
+    if code == "invalid_type":
+        return f"Invalid type for '{param}': {said[0].lower()}{said[1:]}", code
+    return f"Invalid '{param}': {said}", code
 
 
 def _wrong_type(error: ErrorDetails, param: str) -> tuple[str, str]:

@@ -34,7 +34,7 @@ _INT64 = 2**63
 
 def _check_text_value(key: str, value: object) -> None:
     if not isinstance(value, str):
-        raise invalid("The value must be a string.", at=key, code="invalid_type")
+        raise invalid("Expected a string.", at=key, code="invalid_type")
     if len(value) > MAX_VALUE_CHARS:
         raise invalid(
             f"string too long. Expected a string with maximum length {MAX_VALUE_CHARS},"
@@ -55,7 +55,7 @@ def is_attribute_value(value: object) -> bool:
 def _check_attribute_value(key: str, value: object) -> None:
     if not is_attribute_value(value):
         raise invalid(
-            "The value must be a string, a boolean or a number that fits 64 bits.",
+            "Expected a string, a boolean or a number that fits 64 bits.",
             at=key,
             code="invalid_type",
         )

@@ -146,7 +146,7 @@ async def test_modifying_with_null_clears(api: httpx2.AsyncClient, make: Make) -
         ({"model": "m", "temperature": 2.1}, "temperature"),
         ({"model": "m", "top_p": -0.1}, "top_p"),
         ({"model": "m", "metadata": {str(n): "" for n in range(17)}}, "metadata"),
-        ({"model": "m", "metadata": {"a": 1}}, "metadata"),
+        ({"model": "m", "metadata": {"a": 1}}, "metadata.a"),
         ({"model": "m", "metadata": {"a": "\0"}}, "metadata"),
         ({"model": "m", "tools": [{"type": "magic"}]}, None),
         ({"model": "m", "tools": [ADD] * 129}, "tools"),

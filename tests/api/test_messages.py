@@ -159,9 +159,15 @@ async def test_the_longest_message_is_taken(api: httpx2.AsyncClient, path: str) 
     assert len(message["content"][0]["text"]["value"]) == 256_000
 
 
-@pytest.mark.parametrize("where", ["content", "attachments"])
+@pytest.mark.parametrize(
+    ("where", "param"),
+    [
+        ("content", "content[0].image_file.file_id"),
+        ("attachments", "attachments[0].file_id"),
+    ],
+)
 async def test_a_file_nobody_has_is_not_found(
-    api: httpx2.AsyncClient, path: str, where: str
+    api: httpx2.AsyncClient, path: str, where: str, param: str
 ) -> None:
     picture = {"type": "image_file", "image_file": {"file_id": "file-none"}}
     attachment = {"file_id": "file-none", "tools": [{"type": "file_search"}]}
@@ -170,6 +176,6 @@ async def test_a_file_nobody_has_is_not_found(
 
     response = await api.post(path, json=body)
 
-    assert response.status_code in (400, 404)
+    assert response.status_code == 404
     assert "file-none" in response.json()["error"]["message"]
-    assert response.json()["error"]["param"] == where
+    assert response.json()["error"]["param"] == param

@@ -78,7 +78,7 @@ def test_a_filter_takes_no_value_that_no_attribute_can_have(value: object) -> No
 @pytest.mark.parametrize("value", [10**30, float("nan"), float("-inf"), None, [], {}])
 def test_an_attribute_is_text_a_boolean_or_a_number_that_fits(value: object) -> None:
     with pytest.raises(
-        ValidationError, match="must be a string, a boolean or a number"
+        ValidationError, match="Expected a string, a boolean or a number"
     ):
         CreateVectorStoreFileRequest.model_validate(
             {"file_id": "file-1", "attributes": {"key": value}}
