@@ -8,6 +8,7 @@ from fastapi import FastAPI
 import runtime
 from runtime.api import docs, errors, playground
 from runtime.api.azure import Azure
+from runtime.api.cross_origin import CrossOrigin
 from runtime.api.middleware import Envelope, Gate
 from runtime.api.openapi import DescribedAPI, operation_id
 from runtime.api.routes import operator_routers, v1_routers
@@ -54,5 +55,6 @@ def create_app(settings: Settings) -> FastAPI:
     # The last one added is the outermost.
     app.add_middleware(Gate, max_file_bytes=settings.max_file_bytes)
     app.add_middleware(Envelope)
+    app.add_middleware(CrossOrigin)
     app.add_middleware(Azure)
     return app
