@@ -130,7 +130,7 @@ async def build_request(
     return ChatRequest(
         model=run.model,
         messages=messages,
-        tools=[_tool(tool) for tool in run.tools],
+        tools=_tools(run),
         tool_choice=_tool_choice(asked.get("tool_choice"), run.turn),
         parallel_tool_calls=asked.get("parallel_tool_calls"),
         temperature=asked.get("temperature"),
@@ -183,6 +183,12 @@ def _truncation(run: Run, context_tokens: int | None) -> Truncation:
         budget_tokens=None if budget is None else budget - run.input_tokens,
         context_tokens=context_tokens,
     )
+
+
+def _tools(run: Run) -> list[Json]:
+    # Each once: a caller may list one twice, and upstreams refuse to hear it twice.
+    told = [_tool(tool) for tool in run.tools]
+    return [tool for at, tool in enumerate(told) if tool not in told[:at]]
 
 
 def _tool(tool: Json) -> Json:

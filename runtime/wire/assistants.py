@@ -19,6 +19,7 @@ from runtime.wire.shared import (
     Metadata,
     ModelName,
     ReasoningEffort,
+    RequestedTools,
     Temperature,
     ToolResources,
     ToolResourcesCodeInterpreter,
@@ -87,7 +88,7 @@ class CreateAssistantRequest(WireModel):
     description: AssistantDescription | None = None
     instructions: Instructions | None = None
     reasoning_effort: ReasoningEffort | None = None
-    tools: AssistantTools = Field(default_factory=list)
+    tools: RequestedTools = Field(default_factory=list)
     tool_resources: CreateToolResources | None = None
     metadata: Metadata | None = None
     temperature: Temperature | None = None
@@ -103,7 +104,7 @@ class ModifyAssistantRequest(WireModel):
     description: AssistantDescription | None = None
     instructions: Instructions | None = None
     reasoning_effort: ReasoningEffort | None = None
-    tools: NotNull[AssistantTools] = None
+    tools: NotNull[RequestedTools] = None
     tool_resources: ToolResources | None = None
     metadata: Metadata | None = None
     temperature: Temperature | None = None

@@ -52,16 +52,18 @@ class WireModel(BaseModel):
 
 
 def invalid(
-    message: str, *, at: str = "", code: str = "invalid_value"
+    message: str, *, at: str | tuple[str | int, ...] = (), code: str = "invalid_value"
 ) -> PydanticCustomError:
     """A refusal in words a caller understands.
 
     Args:
-        at: the key within what is checked that is at fault, if it is one alone.
+        at: the key within what is checked that is at fault, if it is one alone; the
+            whole way to it, if it lies deeper.
         code: OpenAI's error code.
     """
     # Braces would be read as a template; the words may hold a caller's own text.
-    return PydanticCustomError(code, "{message}", {"message": message, "at": at})
+    path = (at,) if isinstance(at, str) else at
+    return PydanticCustomError(code, "{message}", {"message": message, "at": path})
 
 
 def is_none(value: object) -> bool:

@@ -193,8 +193,8 @@ def _param(loc: tuple[object, ...], error: ErrorDetails, sent: object) -> str:
         path = _path(loc, error, sent)
     if error["type"] in {"union_tag_not_found", "union_tag_invalid"}:
         path.append(error["ctx"]["discriminator"].strip("'"))
-    if at := error.get("ctx", {}).get("at"):  # `base.invalid` says which key is meant
-        path.append(at)
+    # `base.invalid` says which key is meant.
+    path += error.get("ctx", {}).get("at", ())
     param = ""
     for part in path:
         param += f"[{part}]" if isinstance(part, int) else f".{_shown(part)}"

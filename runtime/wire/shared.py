@@ -3,10 +3,16 @@
 from collections.abc import Callable
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 from runtime.wire.base import (
-    SHARED_SHAPE,
     FunctionName,
     JsonObject,
     NonEmptyText,
@@ -170,13 +176,31 @@ AssistantTool = Annotated[
     Discriminator("type"),
 ]
 AssistantTools = Annotated[list[AssistantTool], Field(max_length=MAX_ASSISTANT_TOOLS)]
-RunTools = Annotated[list[AssistantTool], Field(max_length=MAX_RUN_TOOLS)]
+
+
+def _check_names(tools: list[AssistantTool]) -> list[AssistantTool]:
+    """Refuse two tools that a model could not tell apart; one listed twice is one."""
+    kinds = {tool.type for tool in tools if tool.type != "function"}
+    known: dict[str, FunctionObject] = {}
+    for index, tool in enumerate(tools):
+        if isinstance(tool, AssistantToolsFunction):
+            name = tool.function.name
+            if name in kinds or known.setdefault(name, tool.function) != tool.function:
+                raise invalid(
+                    f"Another tool here is called '{name}' too.",
+                    at=(index, "function", "name"),
+                )
+    return tools
+
+
+RequestedTools = Annotated[AssistantTools, AfterValidator(_check_names)]
+RunTools = Annotated[
+    list[AssistantTool], Field(max_length=MAX_RUN_TOOLS), AfterValidator(_check_names)
+]
 
 
 class ToolResourcesCodeInterpreter(WireModel):
     """Files placed in the sandbox's `/mnt/data`."""
-
-    model_config = SHARED_SHAPE
 
     file_ids: Annotated[list[Text], Field(max_length=MAX_CODE_FILES)] = Field(
         default_factory=list
@@ -235,8 +259,6 @@ AssistantsApiToolChoiceOption = Annotated[
 
 class TruncationObject(WireModel):
     """How much of the thread a run reads: as fits, or the last so many messages."""
-
-    model_config = SHARED_SHAPE
 
     type: Literal["auto", "last_messages"]
     last_messages: Annotated[int, Field(ge=1)] | None = None

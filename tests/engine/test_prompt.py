@@ -160,6 +160,18 @@ async def test_a_tool_is_forced_in_the_first_turn_only(
     assert [request["tool_choice"] for request in on.requests] == [first, second]
 
 
+async def test_a_tool_that_is_listed_twice_is_told_once(talk: Begin) -> None:
+    named = {"type": "function", "function": {"name": "function"}}
+    code = {"type": "code_interpreter"}
+    on = await talk(says("Hi."), tools=[named, code, named, code])
+
+    run = await on.run()
+
+    told = [tool["function"]["name"] for tool in on.requests[0]["tools"]]
+    assert told == ["function", "code_interpreter"]
+    assert run["tools"] == [named, code, named, code]
+
+
 async def test_no_tool_stays_no_tool(talk: Begin) -> None:
     on = await talk(calls(("add", {})), says("Ok."), tools=[ADD])
 

@@ -96,6 +96,32 @@ def tool(**function: object) -> dict[str, Any]:
             "tools[0].function.name",
             "missing_required_parameter",
         ),
+        # Two that a model could not tell apart; one that is listed twice is one.
+        (
+            CreateAssistantRequest,
+            {
+                "model": "m",
+                "tools": [
+                    {"type": "function", "function": {"name": "f"}},
+                    {"type": "function", "function": {"name": "f"}},
+                    {"type": "function", "function": {"name": "f", "strict": True}},
+                ],
+            },
+            "tools[2].function.name",
+            "invalid_value",
+        ),
+        (
+            CreateRunRequest,
+            {
+                "assistant_id": "a",
+                "tools": [
+                    {"type": "function", "function": {"name": "file_search"}},
+                    {"type": "file_search"},
+                ],
+            },
+            "tools[0].function.name",
+            "invalid_value",
+        ),
         (
             CreateAssistantRequest,
             {"model": "m", "metadata": {"a": 1}},
