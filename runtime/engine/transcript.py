@@ -23,6 +23,7 @@ Json = dict[str, Any]
 # Of calls of former runs: enough to know what was done, not all that came of it.
 _OLD_OUTPUT_CHARACTERS = 4_000
 _LARGEST_IMAGE_BYTES = 20 * 1024 * 1024
+_TEXTS = ("text", "refusal")
 _NOT_ANSWERED = "This call was not answered."
 
 
@@ -68,13 +69,16 @@ class Transcript:
 
     async def _content(self, item: Item) -> str | list[Json]:
         parts = item.body.get("content", [])
-        texts = [part["text"] for part in parts if part["type"] in ("text", "refusal")]
-        images = [part for part in parts if part["type"] == "image"]
+        texts = [part["text"] for part in parts if part["type"] in _TEXTS]
         # No upstream takes a picture from an assistant.
-        if item.role == "assistant" or not images:
+        if item.role == "assistant" or len(texts) == len(parts):
             return "\n\n".join(texts)
-        content: list[Json] = [{"type": "text", "text": text} for text in texts]
-        return content + [await self._image(part) for part in images]
+        return [
+            {"type": "text", "text": part["text"]}
+            if part["type"] in _TEXTS
+            else await self._image(part)
+            for part in parts
+        ]
 
     async def _image(self, part: Json) -> Json:
         url = part.get("url") or await self._data_url(part["file_id"])

@@ -20,7 +20,10 @@ from runtime.vector_stores.search import (
     wait_until_ready,
 )
 
+# The API's defaults; the second is for models with little room.
 _DEFAULT_RESULTS = 20
+_DEFAULT_FEW_RESULTS = 5
+_LITTLE_ROOM = "gpt-3.5-turbo"
 _MOST_RESULTS = 50
 # A run waits this long for files that are still being read, as OpenAI's did.
 _READY_SECONDS = 60
@@ -43,7 +46,8 @@ async def search_files(call: Call) -> None:
             call.project,
             stores,
             query,
-            max_num_results=options.get("max_num_results", _DEFAULT_RESULTS),
+            max_num_results=options.get("max_num_results")
+            or _default_results(call.run.model),
             ranking=_ranking(options),
         )
     except DatabaseAway:
@@ -87,6 +91,11 @@ def _options(run: Run) -> dict[str, Any]:
             options: dict[str, Any] = tool.get("file_search") or {}
             return options
     return {}
+
+
+def _default_results(model: str) -> int:
+    is_small = model.startswith(_LITTLE_ROOM)
+    return _DEFAULT_FEW_RESULTS if is_small else _DEFAULT_RESULTS
 
 
 def _ranking(options: dict[str, Any]) -> RankingOptions | None:
