@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
 from runtime.api import idempotency
@@ -75,6 +76,20 @@ def _not_an_object(request: Request) -> ApiError:
     return InvalidRequest("The body must be a JSON object.")
 
 
+def _allowed(request: Request) -> str:
+    # Starlette tells the verbs of the first route only, and each of ours has one.
+    routes = [
+        route
+        for route in iter_route_contexts(request.app.routes)
+        if route.methods and route.path_regex.match(request.scope["path"])
+    ]
+    if not routes:  # below a page for people, where there are only files
+        return "GET, HEAD"
+    # The first that fits: `/threads/runs`, not `/threads/{thread_id}`.
+    alike = [route.methods or () for route in routes if route.path == routes[0].path]
+    return ", ".join(sorted({verb for verbs in alike for verb in verbs}))
+
+
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     detail = str(error.detail)
@@ -86,7 +101,7 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
             MethodNotAllowed(
                 f"Not allowed to {request.method} on {asked_path(request)[:200]}."
             ),
-            error.headers,
+            {"allow": _allowed(request)},
         )
     if error.status_code == 413:
         return render_error(TooLarge(detail))

@@ -42,7 +42,7 @@ class DescribedAPI(FastAPI):
     def openapi(self) -> Schema:
         """The document, made once: OpenAPI 3.1."""
         if self.openapi_schema is None:
-            document = super().openapi()
+            document = _renamed(super().openapi())
             _complete(document)
             self.openapi_schema = document
         return self.openapi_schema
@@ -52,6 +52,17 @@ def operation_id(route: APIRoute) -> str:
     """`create_run` → `createRun`: the official names, so that generated clients match."""
     first, *others = route.name.split("_")
     return first + "".join(word.capitalize() for word in others)
+
+
+def _renamed(node: Any) -> Any:
+    """`X-Output` is `X`, and `X-Input`, the form that requests have of it, `XParam`."""
+    if isinstance(node, dict):
+        return {_renamed(key): _renamed(part) for key, part in node.items()}
+    if isinstance(node, list):
+        return [_renamed(part) for part in node]
+    if isinstance(node, str) and node.endswith(("-Input", "-Output")):
+        return node.removesuffix("-Output").replace("-Input", "Param")
+    return node
 
 
 def _complete(document: Schema) -> None:

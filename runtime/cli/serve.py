@@ -64,7 +64,7 @@ def api(
         "runtime.api.app:app_from_environment",
         factory=True,
         loop="uvloop",
-        http="httptools",
+        http="runtime.api.protocol:Protocol",
         ws="none",
         workers=settings.api_processes,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,

@@ -12,6 +12,7 @@ In requests, `model_fields_set` tells an explicit null from an absent field.
 
 import math
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -26,10 +27,6 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 T = TypeVar("T")
-
-# For a shape with defaults that stands both in requests and in answers: it is published
-# once, under one name, as the requests have it.
-SHARED_SHAPE = ConfigDict(json_schema_serialization_defaults_required=False)
 
 _FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
@@ -147,13 +144,23 @@ def word_or_object(value: object) -> str | None:
     return "object" if isinstance(value, dict | WireModel) else None
 
 
+def shown_with(**limits: Any) -> Any:
+    """Publish limits that a validator of ours keeps, as keywords of JSON Schema."""
+    return Field(json_schema_extra=limits)
+
+
+@dataclass(frozen=True, slots=True)
 class _ShownWithoutNull:
-    """Keeps null out of the published schema, as it is kept off the wire."""
+    """Keeps null out of the published schema where it is kept off the wire."""
+
+    in_requests: bool
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         shown = handler(schema)
+        if handler.mode == "validation" and not self.in_requests:
+            return shown
         kinds = [kind for kind in shown.get("anyOf", []) if kind != {"type": "null"}]
         return kinds[0] if len(kinds) == 1 else {**shown, "anyOf": kinds}
 
@@ -162,14 +169,26 @@ NotNull = Annotated[
     T | None,
     BeforeValidator(_refuse_null),
     Field(exclude_if=is_none),
-    _ShownWithoutNull(),
+    _ShownWithoutNull(in_requests=True),
 ]
-Omissible = Annotated[T | None, Field(exclude_if=is_none), _ShownWithoutNull()]
+Omissible = Annotated[
+    T | None,
+    Field(exclude_if=is_none),
+    _ShownWithoutNull(in_requests=False),
+]
 
 Text = Annotated[str, BeforeValidator(refuse_unstorable)]
 NonEmptyText = Annotated[Text, Field(min_length=1)]
-FunctionName = Annotated[str, BeforeValidator(_check_function_name)]
-ImageUrl = Annotated[Text, BeforeValidator(_check_image_url)]
+FunctionName = Annotated[
+    str,
+    BeforeValidator(_check_function_name),
+    shown_with(pattern=f"^{_FUNCTION_NAME.pattern}$"),
+]
+ImageUrl = Annotated[
+    Text,
+    BeforeValidator(_check_image_url),
+    shown_with(pattern="^(https?://.|data:image/)"),
+]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(check_json)]
 
 UnixSeconds = int

@@ -23,6 +23,7 @@ from runtime.wire.base import (
     invalid,
     is_none,
     refuse_unstorable,
+    shown_with,
     word_or_object,
 )
 
@@ -94,13 +95,29 @@ def _checker(check_value: Callable[[str, object], None]) -> Callable[[object], o
     return check
 
 
-Metadata = Annotated[dict[str, str], BeforeValidator(_checker(_check_text_value))]
+_SHOWN_PAIRS = {
+    "maxProperties": MAX_PAIRS,
+    "propertyNames": {"maxLength": MAX_KEY_CHARS},
+}
+_SHOWN_TEXT = {"type": "string", "maxLength": MAX_VALUE_CHARS}
+
+Metadata = Annotated[
+    dict[str, str],
+    BeforeValidator(_checker(_check_text_value)),
+    shown_with(**_SHOWN_PAIRS, additionalProperties=_SHOWN_TEXT),
+]
 """Up to 16 pairs; keys to 64 characters, values strings to 512."""
 
 AttributeValue = str | bool | int | float
 VectorStoreFileAttributes = Annotated[
     dict[str, AttributeValue],
     BeforeValidator(_checker(_check_attribute_value)),
+    shown_with(
+        **_SHOWN_PAIRS,
+        additionalProperties={
+            "anyOf": [_SHOWN_TEXT, {"type": "boolean"}, {"type": "number"}]
+        },
+    ),
 ]
 """As metadata, but a value may also be a number or a boolean."""
 
