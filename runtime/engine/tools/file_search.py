@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from runtime.db.transaction import DatabaseAway, Session
+from runtime.db.transaction import DatabaseAway
 from runtime.engine.sources import marker
 from runtime.engine.tools.call import Call
 from runtime.errors import ApiError
@@ -35,11 +35,13 @@ async def search_files(call: Call) -> None:
     if not query:
         await _answer_badly(call, 'Expected the arguments {"query": string}.')
         return
-    async with call.engine.db.transaction() as session:
-        stores = await _stores(session, call.run)
     options = _options(call.run)
     try:
-        await wait_until_ready(call.engine.db, stores, timeout_seconds=_READY_SECONDS)
+        await wait_until_ready(
+            call.engine.db, await _stores(call), timeout_seconds=_READY_SECONDS
+        )
+        # Asked anew: one may have been deleted while we waited for it.
+        stores = await _stores(call)
         hits = await search(
             call.engine.db,
             call.engine.gateway,
@@ -69,20 +71,22 @@ async def _answer_badly(call: Call, why: str) -> None:
     await call.record.answer(call.item, {"text": text}, failed=True)
 
 
-async def _stores(session: Session, run: Run) -> list[VectorStore]:
-    thread = await session.get_one(Thread, run.thread_pk)
-    ids = [
-        store_id
-        for resources in (thread.tool_resources, run.tool_resources)
-        for store_id in resources.get("file_search", {}).get("vector_store_ids", ())
-    ]
-    # One that was deleted meanwhile is left out: the others still answer.
-    query = select(VectorStore).where(
-        VectorStore.project_id == run.project_id,
-        VectorStore.id.in_(ids),
-        VectorStore.deleted_at.is_(None),
-    )
-    return list(await session.scalars(query.order_by(VectorStore.pk)))
+async def _stores(call: Call) -> list[VectorStore]:
+    run = call.run
+    async with call.engine.db.transaction() as session:
+        thread = await session.get_one(Thread, run.thread_pk)
+        ids = [
+            store_id
+            for resources in (thread.tool_resources, run.tool_resources)
+            for store_id in resources.get("file_search", {}).get("vector_store_ids", ())
+        ]
+        # One that was deleted meanwhile is left out: the others still answer.
+        query = select(VectorStore).where(
+            VectorStore.project_id == run.project_id,
+            VectorStore.id.in_(ids),
+            VectorStore.deleted_at.is_(None),
+        )
+        return list(await session.scalars(query.order_by(VectorStore.pk)))
 
 
 def _options(run: Run) -> dict[str, Any]:
