@@ -27,6 +27,8 @@ class ApiError(Exception):
 
     status = 500
     type = "server_error"
+    # When to try again where whoever raises it does not know better.
+    usual_retry_seconds: float | None = None
 
     def __init__(
         self,
@@ -40,7 +42,7 @@ class ApiError(Exception):
         self.message = message
         self.param = param
         self.code = code
-        self.retry_after_seconds = retry_after_seconds
+        self.retry_after_seconds = retry_after_seconds or self.usual_retry_seconds
 
 
 @contextlib.contextmanager
@@ -141,6 +143,7 @@ class RateLimited(ApiError):
 
     status = 429
     type = "rate_limit_error"
+    usual_retry_seconds = 1.0
 
 
 class UpstreamFailed(ApiError):
@@ -155,3 +158,4 @@ class Unavailable(ApiError):
 
     status = 503
     type = "server_error"
+    usual_retry_seconds = 1.0

@@ -9,6 +9,8 @@ import httpx2
 import pytest
 
 from tests.support.make import Make
+from tests.support.turns import fails
+from tests.support.upstream import Upstream
 
 
 def error_of(response: httpx2.Response) -> dict[str, Any]:
@@ -156,6 +158,22 @@ async def test_wild_ids_are_refused_in_words(api: httpx2.AsyncClient, id: str) -
 
     assert response.status_code == 404
     assert len(error_of(response)["message"]) < 400
+
+
+async def test_who_asked_too_much_is_always_told_when_to_come_back(
+    api: httpx2.AsyncClient, upstream: Upstream
+) -> None:
+    # The upstream does not say when; our caller's client wants to know all the same.
+    model = upstream.script(fails(429), repeat=True)
+
+    response = await api.post(
+        "/chat/completions",
+        json={"model": model, "messages": [{"role": "user", "content": "x"}]},
+    )
+
+    assert response.status_code == 429
+    assert error_of(response)["type"] == "rate_limit_error"
+    assert int(response.headers["retry-after"]) >= 1
 
 
 async def test_a_refusal_names_the_place_of_the_fault(
