@@ -64,7 +64,7 @@ async def test_sampling_that_nobody_chose_is_shown_as_1_and_left_to_the_model(
 
 
 async def test_a_run_asks_with_its_own_settings(talk: Begin) -> None:
-    on = await talk(says("Hi."), instructions="Old.", temperature=1.0)
+    on = await talk(says('{"say": "Hi."}'), instructions="Old.", temperature=1.0)
 
     await on.run(
         instructions="New.",
