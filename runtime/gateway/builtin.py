@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.gateway.conversation import Conversation, ToolResult
+from runtime.gateway.filling import filled
 from runtime.gateway.quotes import quote
 from runtime.gateway.tokens import estimate_tokens, prompt_tokens
 from runtime.gateway.upstreams import BUILTIN
@@ -70,7 +71,9 @@ def answer(body: Mapping[str, Any]) -> Answer:
         return Answer(calls=remaining[:1] if conversation.one_at_a_time else remaining)
     text = _told(conversation) if results else _nothing_to_do(conversation)
     if conversation.wants_json:
-        text = json.dumps({"answer": text}, ensure_ascii=False)
+        schema = conversation.schema
+        value = {"answer": text} if schema is None else filled(dict(schema), text)
+        text = json.dumps(value, ensure_ascii=False)
     return Answer(text=text)
 
 

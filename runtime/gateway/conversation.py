@@ -26,6 +26,7 @@ class Conversation:
         tool_choice: `auto`, `none`, `required`, or the name of a tool on offer.
         one_at_a_time: whether parallel calls were declined.
         wants_json: whether the answer has to be a JSON object.
+        schema: what that has to look like, where it was said.
     """
 
     model: str
@@ -35,6 +36,7 @@ class Conversation:
     tool_choice: str
     one_at_a_time: bool
     wants_json: bool
+    schema: Json | None
 
     @classmethod
     def of(cls, body: Json) -> "Conversation":
@@ -55,6 +57,7 @@ class Conversation:
             one_at_a_time=body.get("parallel_tool_calls") is False,
             wants_json=isinstance(response_format, dict)
             and response_format.get("type") in ("json_object", "json_schema"),
+            schema=_schema(response_format),
         )
 
 
@@ -65,6 +68,16 @@ def text_of(content: object) -> str:
     parts = content if isinstance(content, list) else ()
     texts = (part.get("text") for part in parts if isinstance(part, dict))
     return "\n".join(text for text in texts if isinstance(text, str))
+
+
+def _schema(response_format: object) -> Json | None:
+    asked = (
+        response_format.get("json_schema")
+        if isinstance(response_format, dict)
+        else None
+    )
+    schema = asked.get("schema") if isinstance(asked, dict) else None
+    return schema if isinstance(schema, dict) else None
 
 
 def _tool_names(tools: object) -> list[str]:

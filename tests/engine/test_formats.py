@@ -217,3 +217,12 @@ async def test_an_answer_that_broke_off_is_counted_too(talk: Begin) -> None:
     # Three pieces of 100 characters were heard: a quarter of that is a token.
     assert run["usage"]["completion_tokens"] == 75 + 5
     assert run["usage"]["prompt_tokens"] > 10
+
+
+async def test_the_built_in_model_keeps_a_strict_schema(talk: Begin) -> None:
+    on = await talk()
+
+    run = await on.run(model="builtin", response_format=wants(POINT))
+
+    assert run["status"] == "completed"
+    assert json.loads((await on.texts())[-1]) == {"x": 0, "y": 0}
