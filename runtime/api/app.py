@@ -21,12 +21,13 @@ _POOL_SIZE = 10
 
 def app_from_environment() -> FastAPI:
     """What uvicorn's `--factory` calls."""
-    return create_app(Settings())
+    settings = Settings()
+    configure_logging(settings.log_level, settings.log_format)
+    return create_app(settings)
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The whole API, ready to be served."""
-    configure_logging(settings.log_level, settings.log_format)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -190,7 +190,8 @@ def _check_encoding(headers: Headers) -> None:
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"", "identity"}:
         raise UnsupportedMediaType(
-            f"Content-Encoding '{encoding}' is not read here; send the body as it is."
+            f"Content-Encoding '{encoding[:100]}' is not read here; send the body as it "
+            "is."
         )
 
 
