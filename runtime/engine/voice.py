@@ -33,29 +33,13 @@ class Voice:
 
     def say(self, name: str, data: dict[str, Any]) -> None:
         """Tell an event soon."""
-        if name == "thread.message.delta" and self._extended(data):
+        if self._waiting and _extended(self._waiting[-1], name, data):
             return
         self._claim.event_seq += 1
         event = Event(self._stream, self._claim.event_seq, name, data)
         self._waiting.append(event)
         if self._timer is None or self._timer.done():
             self._timer = asyncio.create_task(self._flush_soon())
-
-    def _extended(self, data: dict[str, Any]) -> bool:
-        """Let two neighbouring pieces of one text be one delta."""
-        if not self._waiting or self._waiting[-1].name != "thread.message.delta":
-            return False
-        last, new = (
-            content["delta"]["content"][0] for content in (self._waiting[-1].data, data)
-        )
-        mergeable = all(
-            part["type"] == "text" and "annotations" not in part["text"]
-            for part in (last, new)
-        )
-        if not mergeable or last["index"] != new["index"]:
-            return False
-        last["text"]["value"] += new["text"]["value"]
-        return True
 
     async def flush(self) -> None:
         """Tell everything now; before a step is stored, so that order is kept."""
@@ -90,3 +74,34 @@ class Voice:
                 voice._timer.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await voice._timer
+
+
+def _extended(last: Event, name: str, data: dict[str, Any]) -> bool:
+    """Let two neighbouring pieces of one text be one delta; whether they are."""
+    if last.name != name:
+        return False
+    known, new = _growing(name, last.data), _growing(name, data)
+    if known is None or new is None or known[0] != new[0]:
+        return False
+    place, text = known
+    text[place[-1]] += new[1][place[-1]]
+    return True
+
+
+def _growing(
+    name: str, data: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """The one text that a delta adds to: where it grows, and what holds the piece."""
+    if name == "thread.message.delta":
+        (part,) = data["delta"]["content"]
+        place, holder = part, part.get("text", {})
+    elif name == "thread.run.step.delta":
+        (place,) = data["delta"]["step_details"]["tool_calls"]
+        # The first of a call tells its id, too.
+        holder = {} if "id" in place else place[place["type"]]
+    else:
+        return None
+    if holder.keys() not in ({"value"}, {"arguments"}, {"input"}):
+        return None
+    (key,) = holder
+    return (data["id"], place["index"], key), holder

@@ -1,6 +1,7 @@
 """One answer in odd pieces: what followers hear is what is kept."""
 
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -8,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.engine.citations import CitedText, Source
+from runtime.engine.code_input import CodeInput
+from runtime.gateway.clean import clean
 from runtime.threads.render import render_annotation, render_text
 from tests.engine.conftest import Begin
 from tests.engine.talk import ADD, open_calls
 from tests.support.stream import named, names
-from tests.support.turns import Answers, Sends, says, streams
+from tests.support.turns import Answers, Sends, calls, says, streams
 
 MARKER = "【0:0†moon.txt】"
 SOURCES = {
@@ -148,3 +151,51 @@ async def test_tokens_nobody_counted_are_estimated(talk: Begin) -> None:
 
     assert run["usage"]["completion_tokens"] == 3
     assert run["usage"]["prompt_tokens"] > 0
+
+
+async def test_a_long_call_costs_few_events_and_no_letter(talk: Begin) -> None:
+    words = " ".join(str(n) for n in range(2_000))
+    on = await talk(calls(("add", {"words": words}), pieces=2_000), tools=[ADD])
+
+    events = await on.stream()
+
+    deltas = [
+        call["function"]
+        for delta in named(events, "thread.run.step.delta")
+        for call in delta["delta"]["step_details"]["tool_calls"]
+    ]
+    assert json.loads("".join(call["arguments"] for call in deltas)) == {"words": words}
+    assert len(deltas) < 200
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    code=st.text(alphabet='ab\n"\\/\0é👋\ud800u0', max_size=20),
+    cuts=st.lists(st.integers(0, 80), max_size=8),
+    escaped=st.booleans(),
+)
+def test_however_code_is_cut_it_is_told_as_it_is_run(
+    code: str, cuts: list[int], escaped: bool
+) -> None:
+    written = json.dumps({"code": code}, ensure_ascii=escaped)
+    arguments = written if escaped else clean(written)
+    places = sorted({min(cut, len(arguments)) for cut in (0, *cuts, len(arguments))})
+    pieces = [arguments[a:b] for a, b in itertools.pairwise(places)]
+    run = clean(json.loads(arguments)["code"])
+
+    reader = CodeInput()
+    told = "".join(reader.feed(piece) for piece in pieces) + reader.end(run)
+
+    assert told == run
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ['{"language": "python", "code": "1"}', '{"code": 1}', "[]", '{"code": "\\x"}', ""],
+)
+def test_code_in_another_place_is_told_in_the_end_or_never(arguments: str) -> None:
+    reader = CodeInput()
+
+    assert reader.feed(arguments) == ""
+    assert reader.end("1") == "1"
+    assert CodeInput().end(None) == ""

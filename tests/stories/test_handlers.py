@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -232,8 +233,9 @@ async def test_a_synchronous_handler_hears_the_same(
 async def test_a_handler_hears_of_code_as_it_is_written_and_of_what_it_drew(
     openai: AsyncOpenAI, upstream: Upstream
 ) -> None:
+    written = calls(("code_interpreter", {"code": DRAWS}), pieces=20)
     model = upstream.script(
-        calls(("code_interpreter", {"code": DRAWS}), pieces=20),
+        replace(written, chunk_delay_seconds=0.04),
         says("Here: [points](sandbox:/mnt/data/points.txt)."),
     )
     assistant = await openai.beta.assistants.create(model=model, tools=TOOLS)
