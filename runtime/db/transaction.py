@@ -53,6 +53,12 @@ class Session(AsyncSession):
         assert moment is not None  # it always knows
         return moment
 
+    async def take_time(self, seconds: int) -> None:
+        """Let each statement of this transaction take so long, for once."""
+        await self.execute(
+            select(func.set_config("statement_timeout", f"{seconds}s", True))
+        )
+
     async def see_one_moment(self) -> None:
         """Let every query of this transaction see the same rows; it writes none.
 

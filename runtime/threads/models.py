@@ -23,7 +23,8 @@ from runtime.db.base import Base, HasPk
 from runtime.db.types import SearchVector
 from runtime.ids import new_id
 
-# Between two neighbours in the log: room for a score of later ones at the same place.
+# Between neighbours in the log, and before the first: room for a score of later ones
+# at each place.
 SEQ_STEP = 2**20
 
 
@@ -77,7 +78,7 @@ class Thread(HasPk, Base):
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", default=dict)
     tool_resources: Mapped[dict[str, Any]] = mapped_column(default=dict)
     # Order of items: never a time, never an id. Gaps mean nothing.
-    next_seq: Mapped[int] = mapped_column(BigInteger, default=1)
+    next_seq: Mapped[int] = mapped_column(BigInteger, default=SEQ_STEP)
     # What `runs` says, told here so that this package need not import it.
     active_run_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,16 +1,23 @@
 """Places in a thread's log: one between two items, for what is put in later.
 
 Items are numbered `SEQ_STEP` apart, so nearly always a number between is free, and one
-row is written however long the thread. Twenty at one place use the numbers up; then all
-behind it move on by a step, which costs a write for each of them, once. Threads that
-were numbered without gaps, by releases before this, are given room in the same way.
+row is written however long the thread. Twenty at one place use the numbers up; then the
+next few dozen items are spread anew over the numbers they have together. Only where all
+of a thread is crowded are there more of them to move.
 """
 
-from sqlalchemy import func, select, update
+from collections.abc import Sequence
+
+from sqlalchemy import ARRAY, BigInteger, func, literal, select, update
 
 from runtime.db.transaction import Session
 from runtime.errors import InvalidRequest
 from runtime.threads.models import SEQ_STEP, Item, ItemType, Thread
+
+# How many items are spread at first, and how far apart they must come to lie: room for
+# ten more at one place. Where that cannot be, twice as many are spread.
+_SPREAD_AT_FIRST = 64
+_APART = 2**10
 
 
 async def place_beside(
@@ -87,24 +94,52 @@ async def _free_behind(session: Session, thread: Thread, place: int) -> int:
     if following is None:
         return thread.take_seq()
     if following - place < 2:
-        await _make_room_behind(session, thread, place)
-        following += SEQ_STEP
+        following = await _spread_behind(session, thread, place)
     return (place + following) // 2
 
 
-async def _make_room_behind(session: Session, thread: Thread, place: int) -> None:
-    """Move all behind a place on by a step.
+async def _spread_behind(session: Session, thread: Thread, place: int) -> int:
+    """Spread the items behind a place; where the first of them lies then."""
+    behind = (
+        select(Item.pk, Item.seq)
+        .where(Item.thread_pk == thread.pk, Item.seq > place)
+        .order_by(Item.seq)
+    )
+    count = _SPREAD_AT_FIRST
+    while True:
+        # One more than are moved: it is the bound, and stays.
+        found = (await session.execute(behind.limit(count + 1))).all()
+        if len(found) <= count:
+            # All of them to the end, where there are numbers for everybody.
+            step = SEQ_STEP
+            end = place + step * (len(found) + 1)
+            thread.next_seq = max(thread.next_seq, end)
+            break
+        *found, bound = found
+        step = (bound.seq - place) // (count + 1)
+        if step >= _APART:
+            break
+        count *= 2
+    places = [place + step * number for number in range(1, len(found) + 1)]
+    await _move(session, [row.pk for row in found], places)
+    return places[0]
+
+
+async def _move(session: Session, pks: Sequence[int], places: Sequence[int]) -> None:
+    """Give items new places.
 
     By way of negative numbers, which nothing else has: Postgres checks that numbers are
     unique row by row, and a neighbour may not have moved yet.
     """
-    moving = update(Item).where(Item.thread_pk == thread.pk)
+    numbers = ARRAY(BigInteger)
+    pairs = func.unnest(literal(pks, numbers), literal(places, numbers))
+    new = pairs.table_valued("pk", "seq").render_derived()
     unseen = {"synchronize_session": False}
     await session.execute(
-        moving.where(Item.seq > place).values(seq=-Item.seq - SEQ_STEP),
+        update(Item).where(Item.pk == new.c.pk).values(seq=-new.c.seq),
         execution_options=unseen,
     )
     await session.execute(
-        moving.where(Item.seq < 0).values(seq=-Item.seq), execution_options=unseen
+        update(Item).where(Item.pk.in_(pks)).values(seq=-Item.seq),
+        execution_options=unseen,
     )
-    thread.next_seq += SEQ_STEP

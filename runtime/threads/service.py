@@ -14,7 +14,7 @@ from runtime.ids import new_id
 from runtime.projects.models import Project
 from runtime.threads.attachments import STORE_DAYS, attach_files, check_images
 from runtime.threads.content import store_content
-from runtime.threads.models import Item, ItemStatus, ItemType, Thread
+from runtime.threads.models import SEQ_STEP, Item, ItemStatus, ItemType, Thread
 from runtime.threads.places import place_beside
 from runtime.wire.message_edits import CreateMessageAtRequest, ModifyMessageRequest
 from runtime.wire.messages import CreateMessageRequest
@@ -44,7 +44,7 @@ async def create_thread(
             embedder=embedder,
             new_stores_expire_after_days=STORE_DAYS,
         ),
-        next_seq=1,
+        next_seq=SEQ_STEP,
     )
     session.add(thread)
     await session.flush()

@@ -1,5 +1,6 @@
-"""Calls of tools in a thread's log, which only a worker writes."""
+"""Rows of a thread's log: calls of tools, which only workers write, and many messages."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from runtime.ids import new_id
@@ -43,3 +44,37 @@ async def add_call(make: Make, run: Run, turn: int, **fields: Any) -> Item:
         )
         session.add(item)
     return item
+
+
+async def add_messages(
+    make: Make, thread: Thread, texts: Sequence[str], *, crowded: bool = False
+) -> list[Item]:
+    """Messages at the end of a thread, all at once.
+
+    Args:
+        crowded: with no room between them, as releases before the places had room.
+    """
+    async with make.db.transaction() as session:
+        row = await session.get_one(Thread, thread.pk, with_for_update=True)
+        items = []
+        for text in texts:
+            items.append(message_row(row, text))
+            if crowded:
+                row.next_seq = (items[-1].seq or 0) + 1
+        session.add_all(items)
+    return items
+
+
+def message_row(thread: Thread, text: str) -> Item:
+    """A message at the end of a thread whose row is locked, not stored yet."""
+    part = {"type": "text", "text": text, "annotations": []}
+    return Item(
+        project_id=thread.project_id,
+        id=new_id("msg"),
+        thread_pk=thread.pk,
+        seq=thread.take_seq(),
+        type=ItemType.MESSAGE,
+        role="user",
+        status=ItemStatus.COMPLETED,
+        body={"content": [part], "attachments": []},
+    )

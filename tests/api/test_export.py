@@ -7,9 +7,9 @@ from typing import Any
 import httpx2
 
 from runtime.runs.models import RunStatus
-from runtime.threads.models import Item, ItemStatus, ItemType, Thread
+from runtime.threads.models import ItemStatus, ItemType, Thread
 from runtime.wire.exports import ThreadExport
-from tests.api.logged import add_call
+from tests.api.logged import add_call, add_messages, message_row
 from tests.engine.talk import ADD, begin, call
 from tests.support.envelope import check_error
 from tests.support.make import Make
@@ -149,9 +149,7 @@ async def test_a_long_thread_is_exported_as_it_was_at_one_moment(
     api: httpx2.AsyncClient, make: Make
 ) -> None:
     thread = await make.thread(metadata_={"count": "250"})
-    async with make.db.transaction() as session:
-        row = await session.get_one(Thread, thread.pk)
-        session.add_all(_message(row, n) for n in range(250))
+    await add_messages(make, thread, ["x"] * 250)
     path = f"/threads/{thread.id}/messages"
     done = False
 
@@ -163,7 +161,7 @@ async def test_a_long_thread_is_exported_as_it_was_at_one_moment(
                 row = await session.get_one(Thread, thread.pk, with_for_update=True)
                 count += 1
                 row.metadata_ = {"count": str(count)}
-                session.add(_message(row, count))
+                session.add(message_row(row, str(count)))
             await asyncio.sleep(0)
         return count
 
@@ -178,20 +176,6 @@ async def test_a_long_thread_is_exported_as_it_was_at_one_moment(
     )
     assert 250 < counts[-1] <= written
     assert exports[-1]["messages"][:100] == await listed(api, path)
-
-
-def _message(thread: Thread, n: int) -> Item:
-    part = {"type": "text", "text": str(n), "annotations": []}
-    return Item(
-        project_id=thread.project_id,
-        id=f"msg_{n}",
-        thread_pk=thread.pk,
-        seq=thread.take_seq(),
-        type=ItemType.MESSAGE,
-        role="user",
-        status=ItemStatus.COMPLETED,
-        body={"content": [part], "attachments": []},
-    )
 
 
 async def test_a_slow_reader_gets_all_of_it(

@@ -7,6 +7,7 @@ import pytest
 
 from runtime.runs.models import RunStatus
 from runtime.threads.models import Item, ItemStatus, Thread
+from tests.api.logged import add_messages
 from tests.engine.talk import ADD, begin, call, text
 from tests.support.envelope import check_error
 from tests.support.make import Make
@@ -36,9 +37,13 @@ async def say(api: httpx2.AsyncClient, path: str, content: str, **body: Any) -> 
 
 async def texts(api: httpx2.AsyncClient, path: str, **params: Any) -> list[str]:
     """What the messages say, oldest first."""
+    return [text(message) for message in await listed(api, path, **params)]
+
+
+async def listed(api: httpx2.AsyncClient, path: str, **params: Any) -> list[Json]:
     params = {"order": "asc", "limit": 100, **params}
-    listed = (await call(api, "GET", path, params=params))["data"]
-    return [text(message) for message in listed]
+    data: list[Json] = (await call(api, "GET", path, params=params))["data"]
+    return data
 
 
 async def test_new_content_stands_for_all_of_the_old(
@@ -125,24 +130,18 @@ async def test_messages_are_put_before_and_after_others(
     assert await texts(api, path, before=third, order="desc", limit=3) == list("654")
 
 
-@pytest.mark.parametrize("numbered_by", ["us", "the release before"])
+@pytest.mark.parametrize("crowded", [False, True], ids=["roomy", "crowded"])
 @pytest.mark.parametrize("beside", ["before", "after"])
 async def test_a_place_takes_any_number_of_messages(
-    api: httpx2.AsyncClient, make: Make, beside: str, numbered_by: str
+    api: httpx2.AsyncClient, make: Make, beside: str, crowded: bool
 ) -> None:
     thread = await make.thread()
-    if numbered_by == "us":
-        ends = [await make.message(thread, end) for end in ("first", "last")]
-    else:
-        # Places without gaps, and a tool's call among them.
-        ends = [
-            await make.message(thread, end, seq=seq)
-            for seq, end in enumerate(("first", "last"), 1)
-        ]
-        async with make.db.transaction() as session:
-            (await session.get_one(Thread, thread.pk)).next_seq = 3
+    rest = [f"rest {n}" for n in range(100)]
+    first, second, *_ = await add_messages(
+        make, thread, ["first", "second", *rest], crowded=crowded
+    )
     path = f"/threads/{thread.id}/messages"
-    anchor = ends[1] if beside == "before" else ends[0]
+    anchor = second if beside == "before" else first
 
     for n in range(50):
         await say(api, path, str(n), **{beside: anchor.id})
@@ -151,7 +150,9 @@ async def test_a_place_takes_any_number_of_messages(
     between = [str(n) for n in range(50)]
     if beside == "after":
         between.reverse()
-    assert await texts(api, path) == ["first", *between, "last", "end"]
+    page = await texts(api, path)
+    page += await texts(api, path, after=(await listed(api, path))[-1]["id"])
+    assert page == ["first", *between, "second", *rest, "end"]
 
 
 async def test_a_deleted_neighbour_and_one_elsewhere_are_no_place(
@@ -224,7 +225,7 @@ async def test_a_picture_nobody_has_is_not_put_into_a_message(
     response = await api.post(own, json={"content": [picture]})
 
     assert response.status_code in (400, 404)
-    assert response.json()["error"]["param"] == "content"
+    assert response.json()["error"]["param"] == "content[0].image_file.file_id"
     assert await texts(api, path) == ["Old."]
 
 
