@@ -1,10 +1,11 @@
 """Files of messages: those it shows, and those it brings for the tools of its thread."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 from runtime.db.transaction import Session
-from runtime.errors import InvalidRequest
+from runtime.errors import InvalidRequest, NotFound
 from runtime.files.service import files_of_ids
 from runtime.gateway import Embedder
 from runtime.projects.models import Project
@@ -12,6 +13,7 @@ from runtime.threads.content import store_content
 from runtime.threads.models import Thread
 from runtime.vector_stores.files import add_files
 from runtime.vector_stores.lookup import get_store
+from runtime.vector_stores.models import VectorStore
 from runtime.vector_stores.service import create_store
 from runtime.wire.messages import CreateMessageRequest, MessageAttachment
 from runtime.wire.shared import MAX_CODE_FILES
@@ -117,8 +119,8 @@ async def _give_to_search(
 ) -> None:
     resources = thread.tool_resources
     store_ids = resources.get("file_search", {}).get("vector_store_ids", [])
-    if store_ids:
-        store = await get_store(session, project, store_ids[0])
+    store = await _present_store(session, project, store_ids)
+    if store is not None:
         await add_files(session, project, store, file_ids)
         return
     store = await create_store(
@@ -132,3 +134,14 @@ async def _give_to_search(
         **resources,
         "file_search": {"vector_store_ids": [store.id]},
     }
+
+
+async def _present_store(
+    session: Session, project: Project, store_ids: Sequence[str]
+) -> VectorStore | None:
+    # None if it was deleted meanwhile, too: another takes its place then, as nobody
+    # could attach to this thread again.
+    for store_id in store_ids:
+        with contextlib.suppress(NotFound):
+            return await get_store(session, project, store_id)
+    return None

@@ -60,6 +60,22 @@ async def test_pictures_by_file_and_by_address(
     assert message["content"][2]["image_url"] == {"url": "https://example.org/a.png"}
 
 
+async def test_a_store_that_was_deleted_is_replaced_by_the_next_attachment(
+    api: httpx2.AsyncClient, path: str, make: Make
+) -> None:
+    thread = path.removesuffix("/messages")
+    file = await make.file()
+    attachments = [{"file_id": file.id, "tools": [{"type": "file_search"}]}]
+    stores = []
+    for _ in range(2):
+        await create(api, path, content="x", attachments=attachments)
+        resources = (await call(api, "GET", thread))["tool_resources"]
+        stores += resources["file_search"]["vector_store_ids"]
+        await call(api, "DELETE", f"/vector_stores/{stores[-1]}")
+
+    assert len(set(stores)) == 2
+
+
 async def test_attachments_are_handed_to_their_tools(
     api: httpx2.AsyncClient, path: str, make: Make
 ) -> None:

@@ -113,7 +113,7 @@ async def test_resources_change_a_tool_at_a_time(
 ) -> None:
     for operation in ("modifyAssistant", "modifyThread"):
         full = await modified(api, world, operation, _RESOURCES)
-        none = {"tool_resources": {"code_interpreter": {"file_ids": []}}}
+        none: Json = {"tool_resources": {"code_interpreter": {"file_ids": []}}}
 
         now = await modified(api, world, operation, none)
 
