@@ -54,6 +54,8 @@ async def test_a_run_in_progress_is_cancelling_and_then_cancelled(talk: Begin) -
     run = await on.get(run_id)
     assert run == events[-2].data
     assert run["cancelled_at"] is not None
+    # Nobody counted what was said until then, and it was said all the same.
+    assert run["usage"]["completion_tokens"] > 0
     (step,) = await on.steps(run_id)
     assert (step["status"], step["cancelled_at"] is not None) == ("cancelled", True)
     half = (await on.messages())[-1]
