@@ -37,7 +37,7 @@ PUBLISHED: dict[str, Any] = {
 async def _metadata_filter(request: Request) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
-        if not name.startswith("metadata"):
+        if name.partition("[")[0] != "metadata":
             continue
         pair = _PAIR.fullmatch(name)
         if pair is None:
