@@ -24,12 +24,13 @@ async def fingerprint_of(request: Request, *, reads_body: bool) -> bytes:
         HTTPException: the body is a form that cannot be read.
         TooLarge: the body has too many bytes.
     """
+    body: Any
     if reads_body:
         body = await _json(request)
     elif is_form(request):
-        body = {"form": await _fields(request)}
+        body = ["form", await _fields(request)]
     else:
-        body = {"bytes": await _bytes(request)}
+        body = ["bytes", await _bytes(request)]
     return hashlib.sha256(_written([*_address(request), body])).digest()
 
 
@@ -38,16 +39,15 @@ def _address(request: Request) -> list[Any]:
     return [request.method, request.url.path, query]
 
 
-async def _json(request: Request) -> Any:
+async def _json(request: Request) -> list[str]:
     body = await request.body()
     try:
         # FastAPI is given the same object: it is read once.
         value = await request.json() if body else None
-        _written(value)
+        return ["json", hashlib.sha256(_written(value)).hexdigest()]
     except (ValueError, RecursionError):
         # The route will say what is wrong with it.
-        return {"bytes": hashlib.sha256(body).hexdigest()}
-    return {"json": value}
+        return ["bytes", hashlib.sha256(body).hexdigest()]
 
 
 def _written(value: Any) -> bytes:

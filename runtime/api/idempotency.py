@@ -9,11 +9,12 @@ ones around the wait.
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from dataclasses import asdict
 
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from runtime.api.fingerprint import fingerprint_of
 from runtime.api.sse import RunStream, StreamPlace, stream_again
@@ -86,14 +87,18 @@ async def answer_once(
     """
     resources: Resources = request.app.state.resources
     key = _key_of(request)
-    asked = Asked(
-        project_id=request.state.project.id,
-        key=key,
-        fingerprint=await fingerprint_of(request, reads_body=reads_body),
-    )
-    if in_transaction:
-        return await _in_transaction(resources.db, request, handle, asked)
-    return await _around(resources.db, request, handle, asked)
+    try:
+        asked = Asked(
+            project_id=request.state.project.id,
+            key=key,
+            fingerprint=await fingerprint_of(request, reads_body=reads_body),
+        )
+        if in_transaction:
+            return await _in_transaction(resources.db, request, handle, asked)
+        return await _around(resources.db, request, handle, asked)
+    finally:
+        # A form that was read for its fingerprint, and whose route was never reached.
+        await request.close()
 
 
 async def replay(request: Request, error: Exception) -> Response:
@@ -160,36 +165,42 @@ async def _around(
         await asyncio.shield(_release(db, asked))
         raise
     if isinstance(response, StreamingResponse):
-        response.body_iterator = _kept_when_whole(db, asked, response)
-    else:
-        await _keep(db, asked, _answer_of(response))
+        return _KeptStream(db, asked, response)
+    await _keep(db, asked, _answer_of(response))
     return response
 
 
-def _kept_when_whole(
-    db: Database, asked: Asked, response: StreamingResponse
-) -> AsyncIterator[_Chunk]:
-    """The stream of a response; what breaks off is not kept, and may be tried again."""
-    chunks, told = response.body_iterator, bytearray()
+class _KeptStream(StreamingResponse):
+    """A stream that is kept once it is whole; what breaks off may be tried again."""
 
-    async def passed_on() -> AsyncIterator[_Chunk]:
-        whole = False
+    def __init__(self, db: Database, asked: Asked, stream: StreamingResponse) -> None:
+        super().__init__(
+            self._passed_on(stream.body_iterator), stream.status_code, stream.headers
+        )
+        self._db, self._asked = db, asked
+        self._is_kept = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            async for chunk in chunks:
-                if len(told) <= _LARGEST_ANSWER_BYTES:
-                    told.extend(chunk.encode() if isinstance(chunk, str) else chunk)
-                if chunk == _STREAM_END:
-                    # In front of the last word: who has heard it may ask again at once.
-                    whole = True
-                    media_type = response.headers["content-type"]
-                    answer = Answer(response.status_code, media_type, bytes(told))
-                    await _keep(db, asked, answer)
-                yield chunk
+            await super().__call__(scope, receive, send)
         finally:
-            if not whole:
-                await asyncio.shield(_release(db, asked))
+            # Here and not in the iterator: of who has hung up before the first chunk,
+            # the stream may never begin.
+            if not self._is_kept:
+                await asyncio.shield(_release(self._db, self._asked))
 
-    return passed_on()
+    async def _passed_on(self, chunks: AsyncIterable[_Chunk]) -> AsyncIterator[_Chunk]:
+        told = bytearray()
+        async for chunk in chunks:
+            if len(told) <= _LARGEST_ANSWER_BYTES:
+                told.extend(chunk.encode() if isinstance(chunk, str) else chunk)
+            if chunk == _STREAM_END:
+                # In front of the last word: who has heard it may ask again at once.
+                media_type = self.headers["content-type"]
+                answer = Answer(self.status_code, media_type, bytes(told))
+                await _keep(self._db, self._asked, answer)
+                self._is_kept = True
+            yield chunk
 
 
 async def _keep(db: Database, asked: Asked, answer: Answer) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx2
+import pytest
 from openai import AsyncOpenAI
 
 from runtime.db.transaction import Database
@@ -93,6 +94,21 @@ async def test_who_hangs_up_on_a_stream_may_ask_again(
 
     assert again.status_code == 200
     assert REPLAYED not in again.headers
+
+
+async def test_who_hangs_up_before_the_first_word_may_ask_again(
+    api: httpx2.AsyncClient, upstream: Upstream
+) -> None:
+    slow = says("One two three.", delay_seconds=1.0)
+    model, key = upstream.script(slow, says("All of it."), repeat=True), new_key()
+    body = asking(model, stream=True)
+
+    with pytest.raises(httpx2.ReadTimeout):
+        await api.post(CHAT, json=body, headers=key, timeout=0.3)
+    again = await api.post(CHAT, json=body, headers=key)
+
+    assert again.status_code == 200
+    assert again.text.endswith("data: [DONE]\n\n")
 
 
 async def test_vectors_are_made_once(
