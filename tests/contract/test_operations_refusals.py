@@ -214,6 +214,7 @@ async def test_a_refusal_names_the_place_of_the_fault(
         ("listVectorStoreFiles", {"filter": "odd"}, "filter"),
         ("listFilesInVectorStoreBatch", {"filter": ""}, "filter"),
         ("listAssistants", {"order": "up"}, "order"),
+        ("listMessages", {"run_id": "a\0b"}, "run_id"),
         ("getRunStep", {"include[]": "everything"}, "include[][0]"),
     ],
 )

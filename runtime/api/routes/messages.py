@@ -4,6 +4,7 @@ from runtime.api.deps import CurrentProject, ListCursor, ResourcesDep, Session
 from runtime.api.router import Router
 from runtime.threads import service as threads
 from runtime.threads.render import render_message
+from runtime.wire.base import Text
 from runtime.wire.message_edits import CreateMessageAtRequest, ModifyMessageRequest
 from runtime.wire.messages import (
     DeleteMessageResponse,
@@ -39,7 +40,7 @@ async def list_messages(
     cursor: ListCursor,
     project: CurrentProject,
     session: Session,
-    run_id: str | None = None,
+    run_id: Text | None = None,
 ) -> ListMessagesResponse:
     """The messages of a thread."""
     page = await threads.list_messages(
