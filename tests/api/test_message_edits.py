@@ -1,4 +1,4 @@
-"""Messages rewritten, and messages put in between: lists follow, and so do models."""
+"""Messages rewritten, and what of it a model reads."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 
 from runtime.runs.models import RunStatus
 from runtime.threads.models import Item, ItemStatus, Thread
-from tests.api.logged import add_messages
+from tests.api.saying import say, texts
 from tests.engine.talk import ADD, begin, call, text
 from tests.support.envelope import check_error
 from tests.support.make import Make
@@ -26,24 +26,6 @@ async def thread(make: Make) -> Thread:
 def path(thread: Thread) -> str:
     """The thread's messages."""
     return f"/threads/{thread.id}/messages"
-
-
-async def say(api: httpx2.AsyncClient, path: str, content: str, **body: Any) -> str:
-    """Add a message; its id."""
-    sent = {"role": "user", "content": content, **body}
-    id: str = (await call(api, "POST", path, json=sent))["id"]
-    return id
-
-
-async def texts(api: httpx2.AsyncClient, path: str, **params: Any) -> list[str]:
-    """What the messages say, oldest first."""
-    return [text(message) for message in await listed(api, path, **params)]
-
-
-async def listed(api: httpx2.AsyncClient, path: str, **params: Any) -> list[Json]:
-    params = {"order": "asc", "limit": 100, **params}
-    data: list[Json] = (await call(api, "GET", path, params=params))["data"]
-    return data
 
 
 async def test_new_content_stands_for_all_of_the_old(
@@ -112,86 +94,6 @@ async def test_an_edited_answer_loses_its_annotations_and_is_whole(
     assert (edited["status"], edited["incomplete_details"]) == ("completed", None)
 
 
-async def test_messages_are_put_before_and_after_others(
-    api: httpx2.AsyncClient, path: str
-) -> None:
-    first = await say(api, path, "1")
-    last = await say(api, path, "5")
-
-    third = await say(api, path, "3", after=first)
-    await say(api, path, "2", before=third)
-    await say(api, path, "4", before=last)
-    await say(api, path, "6", after=last)
-    await say(api, path, "0", before=first)
-    await say(api, path, "7")
-
-    assert await texts(api, path) == list("01234567")
-    assert await texts(api, path, after=third, limit=2) == ["4", "5"]
-    assert await texts(api, path, before=third, order="desc", limit=3) == list("654")
-
-
-@pytest.mark.parametrize("crowded", [False, True], ids=["roomy", "crowded"])
-@pytest.mark.parametrize("beside", ["before", "after"])
-async def test_a_place_takes_any_number_of_messages(
-    api: httpx2.AsyncClient, make: Make, beside: str, crowded: bool
-) -> None:
-    thread = await make.thread()
-    rest = [f"rest {n}" for n in range(100)]
-    first, second, *_ = await add_messages(
-        make, thread, ["first", "second", *rest], crowded=crowded
-    )
-    path = f"/threads/{thread.id}/messages"
-    anchor = second if beside == "before" else first
-
-    for n in range(50):
-        await say(api, path, str(n), **{beside: anchor.id})
-    await say(api, path, "end")
-
-    between = [str(n) for n in range(50)]
-    if beside == "after":
-        between.reverse()
-    page = await texts(api, path)
-    page += await texts(api, path, after=(await listed(api, path))[-1]["id"])
-    assert page == ["first", *between, "second", *rest, "end"]
-
-
-async def test_a_deleted_neighbour_and_one_elsewhere_are_no_place(
-    api: httpx2.AsyncClient, make: Make, thread: Thread, path: str
-) -> None:
-    kept = await say(api, path, "kept")
-    gone = await say(api, path, "gone")
-    await api.delete(f"{path}/{gone}")
-    elsewhere = await make.message(await make.thread())
-
-    for wrong in (gone, elsewhere.id, "msg_none", thread.id, "", "x" * 5000):
-        for beside in ("before", "after"):
-            body = {"role": "user", "content": "x", beside: wrong}
-            check_error(await api.post(path, json=body), 400, param=beside)
-    assert await texts(api, path) == ["kept"]
-    # The place of the deleted one does not stand in the way.
-    await say(api, path, "next", after=kept)
-    assert await texts(api, path) == ["kept", "next"]
-
-
-@pytest.mark.parametrize(
-    ("body", "param"),
-    [
-        ({"before": "msg_a", "after": "msg_b"}, "after"),
-        ({"before": None}, "before"),
-        ({"after": 5}, "after"),
-        ({"after": "a\0"}, "after"),
-        ({"at": "msg_a"}, "at"),
-    ],
-    ids=str,
-)
-async def test_what_is_no_place_is_refused(
-    api: httpx2.AsyncClient, path: str, body: Json, param: str
-) -> None:
-    sent = {"role": "user", "content": "x", **body}
-
-    check_error(await api.post(path, json=sent), 400, param=param)
-
-
 @pytest.mark.parametrize(
     ("body", "param"),
     [
@@ -227,20 +129,6 @@ async def test_a_picture_nobody_has_is_not_put_into_a_message(
     assert response.status_code in (400, 404)
     assert response.json()["error"]["param"] == "content[0].image_file.file_id"
     assert await texts(api, path) == ["Old."]
-
-
-async def test_messages_beside_others_are_for_their_own_request_only(
-    api: httpx2.AsyncClient, make: Make, path: str
-) -> None:
-    there = await say(api, path, "x")
-    message = {"role": "user", "content": "x", "after": there}
-    assistant = await make.assistant()
-
-    response = await api.post("/threads", json={"messages": [message]})
-    check_error(response, 400, param="messages[0].after")
-    body = {"assistant_id": assistant.id, "additional_messages": [message]}
-    response = await api.post(f"{path.removesuffix('/messages')}/runs", json=body)
-    check_error(response, 400, param="additional_messages[0].after")
 
 
 async def test_a_thread_with_a_live_run_is_not_rewritten(
