@@ -9,6 +9,7 @@ DESCRIPTION = """\
 A self-hosted drop-in for OpenAI's Assistants API, version 2.
 
 - **Key.** `Authorization: Bearer KEY`, or `api-key: KEY` as Azure's clients send it.
+  Azure's addresses lead here too: `/openai/assistants?api-version=…` is `/v1/assistants`.
 - **Refusals.** Whatever fails answers `{"error": {message, type, param, code}}`; `param`
   names the field, as `tools[0].function.name`. What is invalid is 400, never 422. An
   unknown address is 404, a wrong verb 405 with `Allow`.

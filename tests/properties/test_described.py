@@ -30,6 +30,9 @@ _CHECKS = [
     unsupported_method,
 ]
 _TIMEOUT_SECONDS = 20
+# It filters by `metadata[key]=value`. To Schemathesis a value of `null` is none of a
+# text, but a query holds nothing else.
+_TEXT_ONLY = "GET /v1/threads"
 
 _described = schemathesis.openapi.from_dict(DOCUMENT)
 # `/readyz` says truly that no worker is there: none is needed here.
@@ -56,5 +59,8 @@ def test_an_operation_is_as_it_is_described(
         base_url=api_url,
         headers={"authorization": f"Bearer {key}"},
         checks=_CHECKS,
+        excluded_checks=[negative_data_rejection]
+        if case.operation.label == _TEXT_ONLY
+        else [],
         timeout=_TIMEOUT_SECONDS,
     )
