@@ -5,8 +5,8 @@ and hold expressions that take years. So each is looked at before it is taken: n
 is ever fetched, and what `strict` promises must be checkable.
 """
 
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+import time
+from collections.abc import Iterator
 from typing import Any
 
 from jsonschema import Draft7Validator
@@ -14,8 +14,9 @@ from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_sc
 
 Json = dict[str, Any]
 
-# OpenAI takes 5,000 properties. To look at so many values takes a sixth of a second.
+# OpenAI takes 5,000 properties. To look at so many values takes some tenths of a second.
 MAX_SCHEMA_VALUES = 20_000
+_PREPARE_SECONDS = 0.3
 _MOST_CHARACTERS_SHOWN = 300
 
 # Where a schema holds data that only looks like one.
@@ -60,6 +61,55 @@ def _metaschema() -> Json:
 _META = Draft7Validator(_metaschema())
 
 
+class Patterns:
+    """The regular expressions of one schema, each prepared once.
+
+    Python's own engine goes back and tries again, and holds up every other thread while
+    it does; pydantic brings one that takes linear time. To prepare a pattern takes it a
+    ten-thousandth of a second, and a thousand times as long for one made to.
+    """
+
+    def __init__(self) -> None:
+        self._ready: dict[str, SchemaValidator] = {}
+        self._spent_seconds = 0.0
+
+    def prepare(self, pattern: str) -> SchemaValidator:
+        """Make a pattern ready to be matched.
+
+        Raises:
+            SchemaRefused: it is no pattern, only going back can match it, or those of
+                this schema take too long to prepare.
+        """
+        if pattern in self._ready:
+            return self._ready[pattern]
+        if self._spent_seconds > _PREPARE_SECONDS:
+            raise SchemaRefused("its patterns are too large, or too many")
+        began = time.monotonic()
+        try:
+            wanted = core_schema.str_schema(pattern=pattern, regex_engine="rust-regex")
+            ready = self._ready[pattern] = SchemaValidator(wanted)
+        except SchemaError as error:
+            raise SchemaRefused(
+                f"the pattern '{pattern[:100]}' is no regular expression, is very large, "
+                "or looks around or back, which cannot be kept with 'strict'"
+            ) from error
+        finally:
+            self._spent_seconds += time.monotonic() - began
+        return ready
+
+    def has_match(self, pattern: str, text: str) -> bool:
+        """Whether a pattern matches some part of a text.
+
+        Raises:
+            SchemaRefused: as `prepare`.
+        """
+        try:
+            self.prepare(pattern).validate_python(text)
+        except ValidationError:
+            return False
+        return True
+
+
 def check_output_schema(schema: Json, *, strict: bool) -> None:
     """Refuse what is no JSON Schema, and under `strict` what could not be kept.
 
@@ -78,21 +128,22 @@ def check_output_schema(schema: Json, *, strict: bool) -> None:
         why = f"at {error.json_path}: {error.message}"
         raise SchemaRefused(why[:_MOST_CHARACTERS_SHOWN])
     if strict:
+        patterns = Patterns()
         for node in _schemas(schema):
-            _check_strict(node, schema)
+            _check_strict(node, schema, patterns)
 
 
-def _check_strict(node: Json, root: Json) -> None:
+def _check_strict(node: Json, root: Json, patterns: Patterns) -> None:
     for keyword in _NEVER_STRICT:
         if keyword in node:
             raise SchemaRefused(f"'{keyword}' cannot be kept with 'strict'")
     if isinstance(node.get("$ref"), str):
         referred(node["$ref"], root)
     if isinstance(node.get("pattern"), str):
-        compiled(node["pattern"])
+        patterns.prepare(node["pattern"])
     if isinstance(node.get("patternProperties"), dict):
         for pattern in node["patternProperties"]:
-            compiled(pattern)
+            patterns.prepare(pattern)
 
 
 def referred(reference: str, root: Json) -> Any:
@@ -119,36 +170,6 @@ def _part(node: Any, key: str) -> Any:
         places = {str(place): part for place, part in enumerate(node)}
         return places.get(key)
     return node.get(key) if isinstance(node, dict) else None
-
-
-@lru_cache(maxsize=1_000)
-def compiled(pattern: str) -> Callable[[str], bool]:
-    """Whether a text has a match of this pattern, found in linear time.
-
-    Python's own engine goes back and tries again, and holds up every other thread while
-    it does; pydantic brings one that does not.
-
-    Raises:
-        SchemaRefused: it is no pattern, or one that only going back can match.
-    """
-    try:
-        validator = SchemaValidator(
-            core_schema.str_schema(pattern=pattern, regex_engine="rust-regex")
-        )
-    except SchemaError as error:
-        raise SchemaRefused(
-            f"the pattern '{pattern[:100]}' is no regular expression, is very large, or "
-            "looks around or back, which cannot be kept with 'strict'"
-        ) from error
-
-    def has_match(text: str) -> bool:
-        try:
-            validator.validate_python(text)
-        except ValidationError:
-            return False
-        return True
-
-    return has_match
 
 
 def _schemas(schema: Json) -> Iterator[Json]:

@@ -159,6 +159,7 @@ def test_what_is_no_schema_is_refused_in_any_case(schema: Json) -> None:
         {"pattern": "(" * 1_000},
         {"pattern": "((a{1000}){1000}){1000}"},
         {"patternProperties": {"(": {}}},
+        {"anyOf": [{"pattern": rf"{n}\w{{200}}"} for n in range(100)]},
         {"unevaluatedProperties": False},
         {"properties": {"a": {"$dynamicRef": "#a"}}},
     ],

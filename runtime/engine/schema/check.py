@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from runtime.engine.schema import structure, values
+from runtime.wire.output_schema import Patterns
 
 Json = dict[str, Any]
 
@@ -51,6 +52,7 @@ class Check:
             root: where references start from.
         """
         self.root = root
+        self.patterns = Patterns()
         self._steps = 0
         self._choices: dict[int, frozenset[str]] = {}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from runtime.engine.schema.values import Json, Rule, shown
-from runtime.wire.output_schema import compiled, referred
+from runtime.wire.output_schema import referred
 
 if TYPE_CHECKING:
     from runtime.engine.schema.check import Check
@@ -69,7 +69,7 @@ def _pattern_properties(
         check.why(schema, part, f"{at}.{key}")
         for pattern, schema in wanted.items()
         for key, part in value.items()
-        if compiled(pattern)(key)
+        if check.patterns.has_match(pattern, key)
     )
 
 
@@ -83,7 +83,8 @@ def _additional_properties(
     others = [
         key
         for key in value
-        if key not in named and not any(compiled(pattern)(key) for pattern in patterns)
+        if key not in named
+        and not any(check.patterns.has_match(pattern, key) for pattern in patterns)
     ]
     if others and wanted is False:
         return f"at {at}: the key {shown(others[0])} is not allowed"
