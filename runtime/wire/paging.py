@@ -25,14 +25,15 @@ Item = TypeVar("Item", bound=Listed)
 class Page(WireModel, Generic[Item]):
     """One page of a list.
 
-    `first_id` and `last_id` are the cursors for `before` and `after`, null when the page
-    is empty. `has_more` tells whether the list goes on in the direction asked for.
+    `first_id` and `last_id` are the cursors for `before` and `after`. An empty page has
+    "" there: the official schema knows no null, and as a cursor "" asks for no place.
+    `has_more` tells whether the list goes on in the direction asked for.
     """
 
     object: Literal["list"] = "list"
     data: list[Item]
-    first_id: str | None
-    last_id: str | None
+    first_id: str
+    last_id: str
     has_more: bool
 
     @classmethod
@@ -40,7 +41,7 @@ class Page(WireModel, Generic[Item]):
         """The page that holds these items, in this order."""
         return cls(
             data=list(items),
-            first_id=items[0].id if items else None,
-            last_id=items[-1].id if items else None,
+            first_id=items[0].id if items else "",
+            last_id=items[-1].id if items else "",
             has_more=has_more,
         )

@@ -226,8 +226,8 @@ async def test_pages_go_both_ways(api: httpx2.AsyncClient, make: Make) -> None:
         body = (await api.get("/assistants", params=query)).json()
         found = [assistant["id"] for assistant in body["data"]]
         assert body["object"] == "list"
-        assert body["first_id"] == (found[0] if found else None)
-        assert body["last_id"] == (found[-1] if found else None)
+        assert body["first_id"] == (found[0] if found else "")
+        assert body["last_id"] == (found[-1] if found else "")
         return found, body["has_more"]
 
     newest = ids[::-1]

@@ -65,7 +65,7 @@ async def test_threads_go_by_metadata_a_hundred_at_a_time(
     assert [told["id"] for told in second["data"]] == ids[100:]
     assert not second["has_more"]
     assert third["data"] == []
-    assert (third["first_id"], third["last_id"]) == (None, None)
+    assert (third["first_id"], third["last_id"]) == ("", "")
     assert await left(api) == [other.id]
 
 

@@ -31,8 +31,8 @@ async def page(api: httpx2.AsyncClient, path: str, **params: Any) -> dict[str, A
     body: dict[str, Any] = response.json()
     ids = ids_of(body)
     assert body["object"] == "list"
-    assert body["first_id"] == (ids[0] if ids else None)
-    assert body["last_id"] == (ids[-1] if ids else None)
+    assert body["first_id"] == (ids[0] if ids else "")
+    assert body["last_id"] == (ids[-1] if ids else "")
     return body
 
 
@@ -152,8 +152,8 @@ async def test_an_empty_list_has_no_cursors(
         assert await page(api, path) == {
             "object": "list",
             "data": [],
-            "first_id": None,
-            "last_id": None,
+            "first_id": "",
+            "last_id": "",
             "has_more": False,
         }
 

@@ -331,15 +331,6 @@ SLIPS: list[Slip] = [
     ),
     *(
         Slip(
-            f"List{name}Response.{cursor}",
-            {"type": None, "anyOf": [{"type": "string"}, {"type": "null"}]},
-            "an empty page has no first and no last",
-        )
-        for name in _LISTS
-        for cursor in ("first_id", "last_id")
-    ),
-    *(
-        Slip(
             place,
             {"properties": additions},
             "ours: where in its file a citation stands",

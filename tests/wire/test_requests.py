@@ -185,14 +185,14 @@ def test_a_page_names_its_first_and_last() -> None:
     assert (page.first_id, page.last_id, page.has_more) == ("file-0", "file-2", True)
 
 
-def test_an_empty_page_has_neither_first_nor_last() -> None:
+def test_an_empty_page_has_empty_cursors_as_null_would_be_no_string() -> None:
     sent = Page[OpenAIFile].of([], has_more=False).model_dump()
 
     assert sent == {
         "object": "list",
         "data": [],
-        "first_id": None,
-        "last_id": None,
+        "first_id": "",
+        "last_id": "",
         "has_more": False,
     }
 
