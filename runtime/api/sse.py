@@ -198,6 +198,9 @@ def _framed(event: Event) -> str:
 
 
 def frame(name: str, data: str, number: int | None = None) -> str:
-    """One server-sent event; its number is what `Last-Event-ID` will say."""
+    """One server-sent event; its number is what `Last-Event-ID` will say.
+
+    The number comes last: OpenAI sends none, and simple readers expect the name first.
+    """
     id_line = "" if number is None else f"id: {number}\n"
-    return f"{id_line}event: {name}\ndata: {data}\n\n"
+    return f"event: {name}\ndata: {data}\n{id_line}\n"
