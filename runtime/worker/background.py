@@ -22,6 +22,8 @@ log = structlog.get_logger()
 # Expired stores, files and uploads, bytes left behind: nobody waits for these.
 _TIDY_SECONDS = 30
 _MOST_STORES = 10
+# Of 1000 idempotency keys each, as callers may bring hundreds a second.
+_MOST_BATCHES = 100
 # Whoever takes a nudge goes on until nothing waits, so these wake everybody.
 _MOST_NUDGES = 50
 
@@ -64,8 +66,10 @@ def begin(engine: Engine, ingest: Ingest) -> list[asyncio.Task[None]]:
             await expire_files(session)
         async with ingest.db.transaction() as session:
             await expire_uploads(session)
-        async with ingest.db.transaction() as session:
-            await forget_old(session)
+        for _ in range(_MOST_BATCHES):
+            async with ingest.db.transaction() as session:
+                if not await forget_old(session):
+                    break
         await remove_bytes(ingest.db, ingest.storage)
         await remove_parts(ingest.db, ingest.storage)
         if engine.sandbox is not None:
