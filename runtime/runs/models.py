@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from runtime.db.base import Base, HasPk
-from runtime.db.in_order import JsonInOrder
+from runtime.db.types import JsonInOrder
 from runtime.ids import new_id
 
 
