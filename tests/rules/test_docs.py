@@ -20,7 +20,14 @@ from runtime.settings import Settings
 
 _ROOT = Path(__file__).resolve().parents[2]
 _README = (_ROOT / "README.md").read_text()
-_DOCUMENTS = ("README.md", "CONTRIBUTING.md", "tests/README.md", "runtime/DECISIONS.md")
+_DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "tests/README.md",
+    "runtime/DECISIONS.md",
+    "runtime/api/ADDITIONS.md",
+    "runtime/api/COMPATIBILITY.md",
+)
 
 _BY_CORES = {"ASSISTANTS_RUN_PROCESSES", "ASSISTANTS_INGEST_PROCESSES"}
 
@@ -73,6 +80,18 @@ def test_every_route_is_listed_and_none_is_invented() -> None:
     pages = {("GET", path) for path in _pages(served.routes)}
     assert api <= set(listed)
     assert set(listed) <= api | pages
+
+
+def test_every_address_beyond_openais_is_on_the_page_of_additions() -> None:
+    page = _read("runtime/api/ADDITIONS.md")
+    row = next(line for line in _README.splitlines() if "beyond OpenAI's API" in line)
+    told = set(re.findall(r"(GET|POST) (/v1/[\w/{}]+)", page))
+
+    assert set(re.findall(r"(GET|POST) (/v1/[\w/{}]+)", row)) <= told
+    served = create_app(Settings(_env_file=None)).openapi()["paths"]
+    assert {
+        (verb, path) for verb, path in told if verb.lower() not in served.get(path, {})
+    } == set()
 
 
 def test_every_make_target_is_told_of_and_none_is_invented() -> None:
