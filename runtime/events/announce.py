@@ -31,9 +31,17 @@ def announce(session: Session, run: Numbered, name: str, data: dict[str, Any]) -
     session.outbox.append(Event(stream_of(run), run.event_seq, name, data))
 
 
-def announced(session: Session) -> list[Event]:
-    """The events that this transaction has announced, in order."""
-    return [entry for entry in session.outbox if isinstance(entry, Event)]
+def announced(session: Session, run: Numbered) -> list[Event]:
+    """The events of `run` that this transaction has announced, in order.
+
+    It may have announced the end of other runs, too, of which this one takes the place.
+    """
+    stream = stream_of(run)
+    return [
+        entry
+        for entry in session.outbox
+        if isinstance(entry, Event) and entry.stream == stream
+    ]
 
 
 def ring_cancel(session: Session, run_pk: int) -> None:

@@ -38,6 +38,15 @@ def echo(request: Json) -> Any:
     return says(f"You said {request['messages'][-1]['content']}")
 
 
+async def speaks(on: Talk, run: Json, *, seconds: float = 20) -> None:
+    """Wait until a model was asked for a run: the next one gets its script's next turn."""
+    await on.until(run["id"], "in_progress")
+    deadline = time.monotonic() + seconds
+    while not on.requests:
+        assert time.monotonic() < deadline, "the model was never asked"
+        await asyncio.sleep(0.02)
+
+
 async def is_idle(on: Talk, db: Database) -> None:
     """Nothing is live on the thread, nobody waits for it, and it takes a message."""
     assert (await on.say("Anybody there?")).status_code == 200

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from runtime.db.transaction import Database
 from runtime.runs.models import Run
 from tests.engine.talk import ADD, answers, call
-from tests.runs.busy import all_ended, ask, asked, echo, is_idle
+from tests.runs.busy import all_ended, ask, asked, echo, is_idle, speaks
 from tests.runs.conftest import Begin, Hold
 from tests.support.turns import calls, says
 
@@ -19,7 +19,7 @@ async def test_replace_waits_for_a_run_that_is_stopping_already(
 ) -> None:
     on = await talk(says("word " * 200, chunk_delay_seconds=0.05), echo, repeat=True)
     first = await on.create()
-    await on.until(first["id"], "in_progress")
+    await speaks(on, first)
 
     _, *responses = await asyncio.gather(
         on.cancel(first["id"]), *(ask(on, "replace") for _ in range(5))

@@ -1,14 +1,16 @@
 """A run may take the place of another: `busy_policy: replace`."""
 
-from tests.runs.busy import ask, asked, echo
+from tests.api.keys import new_key
+from tests.runs.busy import ask, asked, echo, speaks
 from tests.runs.conftest import Begin, Hold
+from tests.support.stream import names, read_stream
 from tests.support.turns import says
 
 
 async def test_replace_stops_what_speaks_and_goes_next(talk: Begin) -> None:
     on = await talk(says("word " * 200, chunk_delay_seconds=0.05), echo, repeat=True)
     first = await on.create()
-    await on.until(first["id"], "in_progress")
+    await speaks(on, first)
     waits = await asked(on, "queue", "Lost.")
 
     run = await asked(on, "replace", "Rather this.")
@@ -36,6 +38,28 @@ async def test_replace_takes_at_once_what_nobody_works_on(
         assert (await on.get(gone))["status"] == "cancelled"
     assert (await on.settled(run["id"]))["status"] == "completed"
     assert await on.texts() == ["Hello.", "Rather this.", "You said Rather this."]
+
+
+async def test_a_replacements_stream_tells_of_no_other_run(
+    talk: Begin, hold: Hold
+) -> None:
+    on, key = await talk(echo, repeat=True), new_key()
+    await hold(on)
+    await asked(on, "queue", "Lost.")
+    body = {"assistant_id": on.assistant_id, "busy_policy": "replace", "stream": True}
+
+    told, again = [
+        await read_stream(on.api, "POST", f"{on.path}/runs", json=body, headers=key)
+        for _ in range(2)
+    ]
+
+    assert names(told)[:3] == [
+        "thread.run.created",
+        "thread.run.queued",
+        "thread.run.in_progress",
+    ]
+    assert names(told)[-2:] == ["thread.run.completed", "done"]
+    assert again == told
 
 
 async def test_a_replacement_that_is_refused_stops_nothing(

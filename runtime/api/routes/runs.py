@@ -61,7 +61,8 @@ async def create_thread_and_run(
         embedder=resources.gateway.embedder,
     )
     if body.stream:
-        return stream_run(resources.db, resources.bus, run, first=announced(session))
+        first = announced(session, run)
+        return stream_run(resources.db, resources.bus, run, first=first)
     return render_run(run)
 
 
@@ -87,7 +88,8 @@ async def create_run(
         with_content=bool(include),
     )
     if body.stream:
-        return stream_run(resources.db, resources.bus, run, first=announced(session))
+        first = announced(session, run)
+        return stream_run(resources.db, resources.bus, run, first=first)
     return render_run(run)
 
 
@@ -155,7 +157,8 @@ async def submit_tool_outputs(
     """Answer the calls that a run waits for, all at once."""
     run = await service.submit_tool_outputs(session, project, thread_id, run_id, body)
     if body.stream:
-        return stream_run(resources.db, resources.bus, run, first=announced(session))
+        first = announced(session, run)
+        return stream_run(resources.db, resources.bus, run, first=first)
     return render_run(run)
 
 
