@@ -9,7 +9,13 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 # What the official clients read of an answer; browsers hide all that is not named.
-_SHOWN = ("x-request-id", "openai-processing-ms", "openai-poll-after-ms", "retry-after")
+_SHOWN = (
+    "x-request-id",
+    "openai-processing-ms",
+    "openai-poll-after-ms",
+    "retry-after",
+    "idempotency-replayed",
+)
 _PREFLIGHT_SECONDS = 600
 
 
