@@ -5,6 +5,8 @@ and hold expressions that take years. So each is looked at before it is taken: n
 is ever fetched, and what `strict` promises must be checkable.
 """
 
+import math
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +20,10 @@ Json = dict[str, Any]
 MAX_SCHEMA_VALUES = 20_000
 _PREPARE_SECONDS = 0.3
 _MOST_CHARACTERS_SHOWN = 300
+
+_COUNT = re.compile(r"\{(\d+)(?:,(\d*))?\}")
+# Python's and Rust's way to spread a pattern out, which would hide counts from the above.
+_SPREAD_OUT = re.compile(r"\(\?[a-zA-Z-]*x")
 
 # Where a schema holds data that only looks like one.
 _DATA = frozenset({"const", "enum", "default", "examples"})
@@ -82,6 +88,8 @@ class Patterns:
         """
         if pattern in self._ready:
             return self._ready[pattern]
+        if _SPREAD_OUT.search(pattern):
+            raise SchemaRefused(f"the pattern '{pattern[:100]}' has an unknown flag")
         if self._spent_seconds > _PREPARE_SECONDS:
             raise SchemaRefused("its patterns are too large, or too many")
         began = time.monotonic()
@@ -108,6 +116,16 @@ class Patterns:
         except ValidationError:
             return False
         return True
+
+
+def most_states(pattern: str) -> int:
+    """More states than the automaton of a pattern has: at worst, what a character costs.
+
+    As if all its counted repetitions stood within each other.
+    """
+    counts = (max(int(n or 0) for n in found) for found in _COUNT.findall(pattern))
+    written = len(_COUNT.sub("", pattern))
+    return written * math.prod(max(1, count) for count in counts)
 
 
 def check_output_schema(schema: Json, *, strict: bool) -> None:
@@ -166,9 +184,9 @@ def referred(reference: str, root: Json) -> Any:
 
 def _part(node: Any, key: str) -> Any:
     if isinstance(node, list):
-        # Compared as text: a number of a thousand digits is no place in a list.
-        places = {str(place): part for place, part in enumerate(node)}
-        return places.get(key)
+        # No list has a place with more digits; Python cannot even read some of them.
+        is_place = key.isdecimal() and len(key) < 9 and int(key) < len(node)
+        return node[int(key)] if is_place else None
     return node.get(key) if isinstance(node, dict) else None
 
 

@@ -188,6 +188,21 @@ async def test_an_assistants_own_format_holds_where_the_run_has_none(
     assert formats == [OBJECT, OBJECT, {"type": "text"}]
 
 
+@pytest.mark.parametrize(
+    "name", ["\0", "\ud800", "k" * 9_000], ids=["NUL", "half", "long"]
+)
+async def test_whatever_an_answer_holds_its_run_can_fail(
+    talk: Begin, name: str
+) -> None:
+    on = await talk(says(json.dumps({name: 1})), repeat=True)
+    texts = {"type": "object", "additionalProperties": {"type": "string"}}
+
+    run = await on.run(response_format=wants(texts))
+
+    assert run["status"] == "failed"
+    assert "1 is not of type string" in run["last_error"]["message"]
+
+
 async def test_a_schema_that_never_ends_does_not_hold_a_worker(talk: Begin) -> None:
     twice = {f"s{n}": {"allOf": [{"$ref": f"#/$defs/s{n + 1}"}] * 2} for n in range(30)}
     endless = {"$defs": {**twice, "s30": {}}, "$ref": "#/$defs/s0"}

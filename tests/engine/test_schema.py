@@ -1,5 +1,7 @@
 """Values against schemas: as the reference library judges, and in bounded time."""
 
+import json
+import time
 from typing import Any
 
 import pytest
@@ -124,6 +126,67 @@ def test_a_schema_without_an_end_is_given_up(schema: Json) -> None:
 
 
 @pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"pattern": "^(a?b?){20000}c"}, "ab" * 2_000),
+        ({"anyOf": [{"pattern": "^(a?b?){2000}c"}] * 2_000}, "ab" * 2_000),
+        ({"anyOf": [{"enum": ["x"]}] * 2_000}, "a" * 1_000_000),
+        ({"items": {"allOf": [True] * 9_000}}, [1] * 2_000),
+    ],
+    ids=["one slow pattern", "many slow patterns", "long texts", "nothing, often"],
+)
+def test_a_check_takes_seconds_at_most(schema: Json, value: Any) -> None:
+    check_output_schema(schema, strict=True)
+    began = time.monotonic()
+
+    with pytest.raises(TooMuchWork):
+        why_not_allowed(schema, value)
+
+    assert time.monotonic() - began < 15  # on a busy machine; it would be minutes
+
+
+def test_alternatives_and_references_cost_the_same_however_large_a_value_is() -> None:
+    schema = {
+        "anyOf": [{"type": "integer"}] * 2_000,
+        "$defs": {"all": {"anyOf": [{}] * 9_000}},
+        "dependencies": {f"k{n}": {"$ref": "#/$defs/all/anyOf/8999"} for n in range(3)},
+    }
+    check_output_schema(schema, strict=True)
+    began = time.monotonic()
+
+    why = why_not_allowed(schema, [{"a": n} for n in range(100_000)])
+
+    assert why == "at $: a list of 100000 fits none of the alternatives"
+    assert time.monotonic() - began < 5  # on a busy machine; it would be a minute
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", "0" * 36),
+        ("^.{1,5000}$", "\n" + "a" * 5_001),
+        (r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z$", "2026-11-24"),
+    ],
+)
+def test_usual_patterns_are_checked(pattern: str, text: str) -> None:
+    assert "does not match" in str(why_not_allowed({"pattern": pattern}, text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [r'{"\u0000": 1}', r'{"\ud800": 1}', r'"\udfff"', '{"' + "k" * 9_000 + '": 1}'],
+    ids=["NUL", "half a pair", "the other half", "long"],
+)
+def test_what_is_told_of_a_value_can_be_stored(text: str) -> None:
+    schema: Json = {"type": "object", "additionalProperties": {"type": "string"}}
+
+    why = why_not_allowed(schema, json.loads(text))
+
+    assert why is not None and len(why) < 500
+    assert "\0" not in why and why.encode()
+
+
+@pytest.mark.parametrize(
     "schema",
     [
         {"type": "strin"},
@@ -156,6 +219,9 @@ def test_what_is_no_schema_is_refused_in_any_case(schema: Json) -> None:
         {"$ref": "#/enum/0", "enum": [1]},
         {"pattern": "(?=look)ahead"},
         {"pattern": r"(a)\1"},
+        {"pattern": "(?sx-i)a { 9 }"},
+        {"$ref": "#/anyOf/1", "anyOf": [True]},
+        {"$ref": "#/anyOf/" + "9" * 5_000, "anyOf": [True]},
         {"pattern": "(" * 1_000},
         {"pattern": "((a{1000}){1000}){1000}"},
         {"patternProperties": {"(": {}}},

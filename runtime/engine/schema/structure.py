@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from runtime.engine.schema.values import Json, Rule, shown
-from runtime.wire.output_schema import referred
+from runtime.engine.schema.values import Json, Rule, part_of, shown
 
 if TYPE_CHECKING:
     from runtime.engine.schema.check import Check
@@ -17,7 +17,7 @@ def _first(broken: Iterable[str | None]) -> str | None:
 
 
 def _ref(check: Check, wanted: Any, value: Any, _: Json, at: str) -> str | None:
-    return check.why(referred(wanted, check.root), value, at)
+    return check.why(check.referred(wanted), value, at)
 
 
 def _all_of(check: Check, wanted: Any, value: Any, _: Json, at: str) -> str | None:
@@ -53,7 +53,7 @@ def _properties(check: Check, wanted: Any, value: Any, _: Json, at: str) -> str 
         return None
     check.spend(len(wanted))
     return _first(
-        check.why(schema, value[key], f"{at}.{key}")
+        check.why(schema, value[key], part_of(at, key))
         for key, schema in wanted.items()
         if key in value
     )
@@ -66,10 +66,10 @@ def _pattern_properties(
         return None
     check.spend(len(wanted) * len(value))
     return _first(
-        check.why(schema, part, f"{at}.{key}")
+        check.why(schema, part, part_of(at, key))
         for pattern, schema in wanted.items()
         for key, part in value.items()
-        if check.patterns.has_match(pattern, key)
+        if check.has_match(pattern, key)
     )
 
 
@@ -84,11 +84,11 @@ def _additional_properties(
         key
         for key in value
         if key not in named
-        and not any(check.patterns.has_match(pattern, key) for pattern in patterns)
+        and not any(check.has_match(pattern, key) for pattern in patterns)
     ]
     if others and wanted is False:
         return f"at {at}: the key {shown(others[0])} is not allowed"
-    return _first(check.why(wanted, value[key], f"{at}.{key}") for key in others)
+    return _first(check.why(wanted, value[key], part_of(at, key)) for key in others)
 
 
 def _property_names(
@@ -149,7 +149,8 @@ def _additional_items(
 
 
 def _from(check: Check, wanted: Any, value: Any, start: int, at: str) -> str | None:
-    parts = value[start:] if isinstance(value, list) else []
+    # No copy: there may be a thousand alternatives, each with a look at one part.
+    parts = islice(value, start, None) if isinstance(value, list) else ()
     return _first(
         check.why(wanted, part, f"{at}[{n}]") for n, part in enumerate(parts, start)
     )
