@@ -70,8 +70,7 @@ class Asking:
                 await check_answer(self._claim.run, listener.turn)
                 return listener.turn
             except ModelFailed as failure:
-                said_nothing = not (listener.turn.saying or listener.turn.calls)
-                if said_nothing or take == _TAKES - 1:
+                if not listener.turn.is_begun or take == _TAKES - 1:
                     raise
                 await self._abandon(voice, listener.turn, failure)
                 if isinstance(failure, UnfitAnswer):
@@ -116,10 +115,12 @@ class Asking:
                 is_shorter = longer is None or request.messages != longer.messages
                 if not may_be_cut(run) or not is_shorter:
                     raise
-            # Refusals cost nothing and come at once, so no better guess is needed.
-            self._context_tokens = tokens(request.messages) // 2
-            longer = request
-            log.info("thread cut down", context_tokens=self._context_tokens)
+                # Refusals cost nothing and come at once: no better guess is needed.
+                self._context_tokens = tokens(request.messages) // 2
+                log.info("thread cut down", context_tokens=self._context_tokens)
+                if listener.turn.is_begun:
+                    raise  # it ran out of room while it spoke: that turn is void
+                longer = request
 
     async def _abandon(self, voice: Voice, turn: Turn, failure: ModelFailed) -> None:
         unfit = isinstance(failure, UnfitAnswer)

@@ -18,7 +18,7 @@ from runtime.engine.turn import (
     message_item,
     message_step,
 )
-from runtime.engine.voice import Voice
+from runtime.engine.voice import Voice, extended
 from runtime.gateway import (
     ChatRequest,
     Finished,
@@ -115,7 +115,7 @@ class Listener:
     def _estimated(self, request: ChatRequest) -> Usage:
         """What an answer that broke off, or was broken off, has cost all the same."""
         turn, said = self.turn, self.turn.saying
-        if said is None and not turn.calls:
+        if not turn.is_begun:
             return turn.usage
         heard = sum(len(call.name) + len(call.arguments) for call in turn.calls)
         if said is not None:
@@ -253,8 +253,10 @@ class Listener:
     def _tell_of_calls(self, name: str, data: dict[str, Any]) -> None:
         # A message goes on until its turn is over, and so does its step. The official
         # SDK for Node.js gives a stream up that begins another step before that.
+        held = self.turn.held
         if self._holds_calls:
-            self.turn.held.append((name, data))
+            if not (held and extended(*held[-1], name, data)):
+                held.append((name, data))
         else:
             self._voice.say(name, data)
 

@@ -83,6 +83,11 @@ class Turn:
     usage: Usage = field(default_factory=lambda: Usage(0, 0, 0, 0))
     finish: str = "stop"
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether anything was said or called, and followers may have heard of it."""
+        return self.saying is not None or bool(self.calls)
+
 
 def call_type(run: Run, name: str) -> ItemType | None:
     """What a call of that name is on this run; None: the run has no such tool."""

@@ -33,8 +33,10 @@ class Voice:
 
     def say(self, name: str, data: dict[str, Any]) -> None:
         """Tell an event soon."""
-        if self._waiting and _extended(self._waiting[-1], name, data):
-            return
+        if self._waiting:
+            last = self._waiting[-1]
+            if extended(last.name, last.data, name, data):
+                return
         self._claim.event_seq += 1
         event = Event(self._stream, self._claim.event_seq, name, data)
         self._waiting.append(event)
@@ -76,11 +78,13 @@ class Voice:
                     await voice._timer
 
 
-def _extended(last: Event, name: str, data: dict[str, Any]) -> bool:
-    """Let two neighbouring pieces of one text be one delta; whether they are."""
-    if last.name != name:
+def extended(
+    last_name: str, last: dict[str, Any], name: str, data: dict[str, Any]
+) -> bool:
+    """Let two neighbouring pieces of one text be one delta, the first; whether they are."""
+    if last_name != name:
         return False
-    known, new = _growing(name, last.data), _growing(name, data)
+    known, new = _growing(name, last), _growing(name, data)
     if known is None or new is None or known[0] != new[0]:
         return False
     place, text = known

@@ -95,6 +95,19 @@ def _accumulated(events: list[Sent]) -> list[tuple[str, str, str]]:
     return [(id, name, arguments) for _, (id, name, arguments) in sorted(held.items())]
 
 
+async def test_a_long_call_behind_words_is_told_in_few_pieces(talk: Begin) -> None:
+    wanted = {"a": "x" * 5_000}
+    on = await talk(
+        calls(("add", wanted), text="Let me see.", pieces=2_000), tools=[ADD]
+    )
+
+    events = await on.stream()
+
+    assert len(named(events, "thread.run.step.delta")) == 2
+    ((_, name, arguments),) = _accumulated(events)
+    assert (name, json.loads(arguments)) == ("add", wanted)
+
+
 async def test_text_and_calls_of_one_turn_are_a_message_and_a_step(
     talk: Begin,
 ) -> None:

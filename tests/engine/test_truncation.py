@@ -6,9 +6,9 @@ import pytest
 
 from tests.engine.conftest import Begin
 from tests.engine.shapes import PLAIN
-from tests.engine.talk import ADD, Talk
-from tests.support.stream import names
-from tests.support.turns import AnyTurn, Turn, calls, fails, says
+from tests.engine.talk import ADD, Talk, text
+from tests.support.stream import named, names
+from tests.support.turns import AnyTurn, Turn, calls, fails, says, streams
 
 TOO_LONG = fails(
     400,
@@ -71,6 +71,29 @@ async def test_a_thread_that_is_too_long_is_cut_down_until_it_fits(
     assert [_size(asked) for asked in on.requests] == sorted(
         (_size(asked) for asked in on.requests), reverse=True
     )
+
+
+async def test_a_model_that_runs_out_of_room_as_it_speaks_is_asked_with_less(
+    talk: Begin,
+) -> None:
+    def play(body: dict[str, Any]) -> Turn:
+        error = {"code": 400, "message": "the request exceeds the context size"}
+        half = {"choices": [{"index": 0, "delta": {"content": "Half"}}]}
+        return (
+            says("Whole.") if _size(body) < 1_000 else streams(half, {"error": error})
+        )
+
+    on = await talk(play, repeat=True)
+    await filled(on, *"abcd")
+    await on.say("Newest?")
+
+    events = await on.stream()
+
+    (half,) = named(events, "thread.message.incomplete")
+    (whole,) = named(events, "thread.message.completed")
+    assert (text(half), text(whole)) == ("Half", "Whole.")
+    assert half["id"] != whole["id"]
+    assert names(events)[-2:] == ["thread.run.completed", "done"]
 
 
 async def test_the_question_itself_is_never_dropped(talk: Begin) -> None:
