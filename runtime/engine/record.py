@@ -237,7 +237,12 @@ class Record:
 
         async def work(shown: Shown) -> None:
             run, session = shown.run, shown.session
-            if heard is not None and run.turn <= heard.number:
+            if (
+                heard is not None
+                and run.turn <= heard.number
+                # Else it was just abandoned, and whoever did it was interrupted.
+                and not await is_stored(shown, heard)
+            ):
                 count(run, heard)
                 await store_cut(shown, heard, message_reason or MESSAGE_REASONS[to])
             await end_run(

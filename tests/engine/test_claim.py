@@ -223,9 +223,10 @@ async def test_an_answer_is_shown_as_abandoned_once(
         cited=CitedText({}, clean=["Half an"]),
     )
 
-    # Again, as after a commit whose answer was lost.
+    # Again, as after a commit whose answer was lost; or a cancel came right behind it.
     await record.abandon(Turn(0, saying=half))
     await record.abandon(Turn(0, saying=half))
+    await record.end(RunStatus.EXPIRED, Turn(0, saying=half))
 
     async with quiet.transaction() as session:
         query = select(Item).where(Item.id == "msg_half")
