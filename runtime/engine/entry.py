@@ -40,7 +40,12 @@ async def bring_messages(db: Database, claim: Claim, *, embedder: Embedder) -> N
             # not repeated.
             for message in take_messages(shown.run):
                 await append_message(
-                    shown.session, project, shown.thread, message, embedder=embedder
+                    shown.session,
+                    project,
+                    shown.thread,
+                    message,
+                    at=shown.now,
+                    embedder=embedder,
                 )
 
     try:

@@ -1,5 +1,6 @@
 """How a run comes to be: on a thread, or together with one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -24,6 +25,7 @@ from runtime.threads.attachments import check_files
 from runtime.threads.models import Thread
 from runtime.threads.render import render_thread
 from runtime.threads.service import append_message, create_thread, get_thread
+from runtime.wire.messages import CreateMessageRequest
 from runtime.wire.runs import (
     BusyPolicy,
     CreateRunRequest,
@@ -72,14 +74,7 @@ async def create_run(
         session, project, body.assistant_id, param="assistant_id"
     )
     messages = body.additional_messages or []
-    for index, message in enumerate(messages):
-        with within(f"additional_messages[{index}]"):
-            if thread.active_run_id is not None:
-                await check_files(session, project, message)
-            else:
-                await append_message(
-                    session, project, thread, message, embedder=embedder
-                )
+    await _take_messages(session, project, thread, messages, embedder)
     run = await _queue(session, project, thread, assistant, body, limits)
     if run.waits_for_thread:
         keep_messages(run, messages)
@@ -105,6 +100,27 @@ async def _meet_live_run(
             raise IllegalMove(
                 f"Thread {thread.id} already has an active run {thread.active_run_id}."
             )
+
+
+async def _take_messages(
+    session: Session,
+    project: Project,
+    thread: Thread,
+    messages: Sequence[CreateMessageRequest],
+    embedder: Embedder,
+) -> None:
+    """Put messages onto a thread; while it is busy, only see that it can be done."""
+    if not messages:
+        return
+    now = await session.database_now()
+    for index, message in enumerate(messages):
+        with within(f"additional_messages[{index}]"):
+            if thread.active_run_id is not None:
+                await check_files(session, project, message)
+            else:
+                await append_message(
+                    session, project, thread, message, at=now, embedder=embedder
+                )
 
 
 async def create_thread_and_run(

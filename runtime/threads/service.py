@@ -3,6 +3,8 @@
 A thread with a live run takes no message: the run has read what it answers to.
 """
 
+from datetime import datetime
+
 from sqlalchemy import select
 
 from runtime.assistants.tool_resources import settle_tool_resources
@@ -50,7 +52,14 @@ async def create_thread(
     await session.flush()
     for index, message in enumerate(body.messages or ()):
         with within(f"messages[{index}]"):
-            await append_message(session, project, thread, message, embedder=embedder)
+            await append_message(
+                session,
+                project,
+                thread,
+                message,
+                at=thread.created_at,
+                embedder=embedder,
+            )
     return thread
 
 
@@ -119,8 +128,9 @@ async def create_message(
     thread = await get_thread(session, project, thread_id, lock=True)
     check_idle(thread, "add messages to")
     seq = await place_beside(session, thread, before=body.before, after=body.after)
+    now = await session.database_now()
     return await append_message(
-        session, project, thread, body, embedder=embedder, seq=seq
+        session, project, thread, body, at=now, embedder=embedder, seq=seq
     )
 
 
@@ -142,12 +152,17 @@ async def append_message(
     thread: Thread,
     body: CreateMessageRequest,
     *,
+    at: datetime,
     embedder: Embedder,
     seq: int | None = None,
 ) -> Item:
     """Add a message to a thread whose row is locked.
 
+    Nothing is asked of the database for its sake, unless it names files: many of them
+    are written together, when the session is flushed.
+
     Args:
+        at: when it was said.
         seq: its place, if that is not the end.
 
     Raises:
@@ -157,7 +172,6 @@ async def append_message(
     await check_images(session, project, content)
     attachments = body.attachments or []
     await attach_files(session, project, thread, attachments, embedder=embedder)
-    now = await session.database_now()
     message = Item(
         project_id=project.id,
         id=new_id("msg"),
@@ -170,12 +184,11 @@ async def append_message(
             "content": content,
             "attachments": [attachment.model_dump() for attachment in attachments],
         },
-        created_at=now,
-        completed_at=now,
+        created_at=at,
+        completed_at=at,
         metadata_=body.metadata or {},
     )
     session.add(message)
-    await session.flush()
     return message
 
 

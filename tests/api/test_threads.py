@@ -36,6 +36,21 @@ async def test_a_thread_begins_with_its_messages_in_order(
     assert listed[2]["metadata"] == {"n": "3"}
 
 
+async def test_a_thread_may_begin_with_a_long_history(api: httpx2.AsyncClient) -> None:
+    said = [{"role": "user", "content": f"line {n}"} for n in range(2_000)]
+
+    thread = await call(api, "POST", "/threads", json={"messages": said})
+
+    path = f"/threads/{thread['id']}/messages"
+    ends = [
+        (await call(api, "GET", path, params={"order": order}))["data"]
+        for order in ("asc", "desc")
+    ]
+    texts = [[m["content"][0]["text"]["value"] for m in end] for end in ends]
+    assert texts[0] == [f"line {n}" for n in range(20)]
+    assert texts[1] == [f"line {n}" for n in range(1_999, 1_979, -1)]
+
+
 async def test_null_for_the_first_messages_means_none(api: httpx2.AsyncClient) -> None:
     thread = await call(api, "POST", "/threads", json={"messages": None})
 
