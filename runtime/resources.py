@@ -50,7 +50,7 @@ async def open_resources(
             jobs.send(names)
         for entry in outbox:
             if isinstance(entry, CancelBell):
-                await bus.ring_cancel(entry.run_pk)
+                await bus.ring_cancel(entry.run_id)
 
     db = Database(
         settings.effective_database_url,

@@ -254,10 +254,11 @@ class Claims:
             elif status is RunStatus.CANCELLING:
                 claim.interrupt(Interruption.CANCELLED)
 
-    def cancel(self, run_pk: int) -> None:
+    def cancel(self, run_id: str) -> None:
         """A bell rang for this run: if it is ours, stop it."""
-        if claim := self._live.get(run_pk):
-            claim.interrupt(Interruption.CANCELLED)
+        for claim in self._live.values():
+            if claim.run.id == run_id:
+                claim.interrupt(Interruption.CANCELLED)
 
     def interrupt_all(self, why: Interruption) -> None:
         """Stop everything, as when the process is told to end."""

@@ -44,6 +44,6 @@ def announced(session: Session, run: Numbered) -> list[Event]:
     ]
 
 
-def ring_cancel(session: Session, run_pk: int) -> None:
+def ring_cancel(session: Session, run_id: str) -> None:
     """Tell the worker that holds a run to look up, once this transaction has committed."""
-    session.outbox.append(CancelBell(run_pk))
+    session.outbox.append(CancelBell(run_id))

@@ -21,7 +21,7 @@ from runtime.events.follow import BLOCK_SECONDS, Follower, Reader, read_entry
 
 log = structlog.get_logger()
 
-_CANCELS = "assistants:cancels"
+_CANCELS = "assistants:cancelled-runs"
 _WORKERS = "assistants:workers"
 _STREAM_LENGTH = 20_000
 _STREAM_SECONDS = 3600
@@ -96,21 +96,21 @@ class Bus:
         finally:
             self._reader.leave(follower)
 
-    async def ring_cancel(self, run_pk: int) -> None:
+    async def ring_cancel(self, run_id: str) -> None:
         """Tell the worker that holds this run to look up. Its heartbeat is the guarantee."""
         async with self._if_there() as there:
             if there:
-                await self._redis.publish(_CANCELS, str(run_pk))
+                await self._redis.publish(_CANCELS, run_id)
 
-    async def cancels(self) -> AsyncIterator[int]:
-        """Keys (`pk`) of runs to be cancelled, as they are rung, for ever."""
+    async def cancels(self) -> AsyncIterator[str]:
+        """Ids of runs to be cancelled, as they are rung, for ever."""
         while True:
             try:
                 async with self._patient.pubsub() as pubsub:
                     await pubsub.subscribe(_CANCELS)
                     async for message in pubsub.listen():
                         if message["type"] == "message":
-                            yield int(message["data"])
+                            yield message["data"].decode()
             except (RedisError, OSError):
                 await asyncio.sleep(_RETRY_SECONDS)
 

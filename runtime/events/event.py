@@ -32,6 +32,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class CancelBell:
-    """A word to whichever worker holds this run: look whether you should stop."""
+    """A word to whichever worker holds this run: look whether you should stop.
 
-    run_pk: int
+    It names the run by its id. All who use one Redis hear it, whichever of its numbered
+    databases is theirs, and keys begin with 1 in each of theirs.
+    """
+
+    run_id: str

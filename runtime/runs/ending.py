@@ -74,7 +74,7 @@ async def stop_run(session: Session, run: Run) -> None:
     if run.status is RunStatus.IN_PROGRESS:
         lifecycle.move(run, RunStatus.CANCELLING, now)
         # Its worker speaks for it until it has stopped: no event from here.
-        ring_cancel(session, run.pk)
+        ring_cancel(session, run.id)
     else:
         await end_run(session, run, RunStatus.CANCELLED, now)
 

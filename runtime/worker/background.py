@@ -86,8 +86,8 @@ def begin(engine: Engine, ingest: Ingest) -> list[asyncio.Task[None]]:
 
 
 async def _hear_cancels(engine: Engine) -> None:
-    async for run_pk in engine.bus.cancels():
-        engine.claims.cancel(run_pk)
+    async for run_id in engine.bus.cancels():
+        engine.claims.cancel(run_id)
 
 
 async def _for_ever(work: Callable[[], Awaitable[None]], seconds: float) -> None:

@@ -16,6 +16,7 @@ from runtime.engine.claim import Claim, ClaimLost, Claims, Interruption
 from runtime.engine.record import Record
 from runtime.engine.turn import Saying, Turn
 from runtime.events.event import Event
+from runtime.ids import new_id
 from runtime.runs.models import Run, RunStatus
 from runtime.threads.models import Item, ItemStatus
 from tests.engine.quiet import Sent, let_lease_end, queue, row_of, taken, worker
@@ -132,6 +133,20 @@ async def test_a_row_that_somebody_has_locked_holds_up_no_other_lease(
     assert before is not None and after is not None and after > before
     # The one passed by is not taken for lost.
     assert not any(claim.interruption.done() for claim in mine)
+
+
+async def test_a_bell_stops_the_run_that_it_names_and_no_other(
+    quiet: Database, rows: Make
+) -> None:
+    rung, other = await queue(rows), await queue(rows)
+    claims = worker(quiet, "a")
+    held = {claim.run.id: claim for claim in [await taken(claims), await taken(claims)]}
+
+    claims.cancel(rung.id)
+    claims.cancel(new_id("run"))
+
+    assert held[rung.id].interruption.result() is Interruption.CANCELLED
+    assert not held[other.id].interruption.done()
 
 
 async def test_a_step_learns_of_a_cancel_whose_bell_was_lost(

@@ -86,17 +86,17 @@ async def test_silence_is_told_as_such(bus: Bus, stream: str) -> None:
 
 
 async def test_a_bell_reaches_who_listens(bus: Bus) -> None:
-    run_pk = 7_240_521
+    run_id = new_id("run")
 
     async def listen() -> None:
         async for rung in bus.cancels():
-            if rung == run_pk:
+            if rung == run_id:
                 return
 
     listening = asyncio.create_task(listen())
     async with asyncio.timeout(5):
         while not listening.done():
-            await bus.ring_cancel(run_pk)
+            await bus.ring_cancel(run_id)
             await asyncio.sleep(0.02)
     await listening
 
@@ -115,7 +115,7 @@ async def test_without_redis_nothing_is_raised_and_nothing_waits(stream: str) ->
         async with asyncio.timeout(3):
             await bus.append(events(stream, 1))
             assert await bus.read(stream, 0) == []
-            await bus.ring_cancel(1)
+            await bus.ring_cancel("run_1")
             await bus.heartbeat("worker", 5)
             assert await bus.workers() == []
             assert await bus.is_first("work", 5)
