@@ -28,8 +28,9 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN regexp_replace(said, '[^[:alnum:]]+', ' ', 'g')
 """
 
-# Null of a tool's call, whose body has no content. A tsvector holds 1 MB; a word costs at most four bytes for each of its characters and
-# the space behind it, so 100,000 characters always fit.
+# Null of a tool's call, whose body has no content. A tsvector holds 1 MB; a word costs at
+# most four bytes for each of its characters and the space behind it, so 100,000
+# characters always fit.
 _MESSAGE_WORDS = """
 CREATE FUNCTION message_words(body jsonb) RETURNS tsvector
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
