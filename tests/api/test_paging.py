@@ -19,7 +19,7 @@ async def listing(request: pytest.FixtureRequest, make: Make) -> Listing:
     return await LISTINGS[request.param](make)
 
 
-@pytest.fixture(params=LISTINGS.keys() - _FORWARD_ONLY)
+@pytest.fixture(params=sorted(LISTINGS.keys() - _FORWARD_ONLY))
 async def two_way(request: pytest.FixtureRequest, make: Make) -> Listing:
     """A list that can be read backwards too."""
     return await LISTINGS[request.param](make)
