@@ -31,7 +31,7 @@ check: setup ## lint, types, import rules, quick tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup \
-		-m "not docker and not clients and not slow" $(PYTEST_OPTIONS)
+		-m "not docker and not clients" $(PYTEST_OPTIONS)
 
 demo: setup ## the main job on real files, start to end, on a scratch directory
 	@$(BIN)/assistants sandbox build --install-engine --if-wanted
