@@ -7,11 +7,8 @@ import asyncio
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-
-import pytest
 
 from runtime.db.migrate import upgrade
 from runtime.local import postgres
@@ -25,26 +22,9 @@ from tests.stories.house import (
     check_whole,
     open_house,
 )
-from tests.support import services
 from tests.support.stream import named, names
 from tests.support.turns import says
 from tests.support.upstream import Upstream
-
-
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
-    server = OwnRedis(tmp_path / "redis.sock")
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-async def house(upstream: Upstream, own_redis: OwnRedis) -> AsyncIterator[House]:
-    name = f"house_{services.worker_name()}"
-    url = services.clone_database(name)
-    async with open_house(upstream, database_url=url, redis_url=own_redis.url) as it:
-        yield it
 
 
 async def test_runs_outlive_their_workers(house: House) -> None:
