@@ -1,4 +1,4 @@
-"""Many threads deleted at once; what runs on them is stopped, as for a single one."""
+"""Threads deleted, one or many at once; what runs on them is stopped first."""
 
 from sqlalchemy import Select, select
 
@@ -8,7 +8,17 @@ from runtime.projects.models import Project
 from runtime.runs.ending import stop_all
 from runtime.threads import service as threads
 from runtime.threads.models import Thread
+from runtime.threads.service import get_thread
 from runtime.wire.threads import MAX_DELETED_THREADS, DeleteThreadsRequest
+
+
+async def delete_thread(session: Session, project: Project, thread_id: str) -> None:
+    """Delete a thread; its live run, and those that wait for it, are stopped first.
+
+    Raises:
+        NotFound: this project has no such thread.
+    """
+    await _delete(session, [await get_thread(session, project, thread_id, lock=True)])
 
 
 async def delete_threads(
@@ -30,9 +40,8 @@ async def delete_threads(
         deleted = {thread.id for thread in found}
         told = [(id, id in deleted) for id in dict.fromkeys(body.thread_ids)]
         return Page(told, has_more=False)
-    assert (
-        body.metadata
-    )  # the one or the other, and not empty: that would be all threads
+    # The one or the other, and not empty: that would be all threads.
+    assert body.metadata
     having = live.where(Thread.metadata_.contains(body.metadata))
     found = await _locked(session, having.limit(MAX_DELETED_THREADS + 1))
     has_more = len(found) > MAX_DELETED_THREADS

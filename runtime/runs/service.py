@@ -1,7 +1,7 @@
 """What a caller may ask of runs. What a worker does with them is in `engine/`.
 
 Everybody who needs both locks the thread's row first, then the run's. How a run comes
-to be is in `creation.py`, how it ends in `ending.py`.
+to be is in `creation.py`, how it ends in `ending.py`, also with its thread (`removal.py`).
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,10 @@ from runtime.errors import IllegalMove, InvalidRequest, NotFound
 from runtime.events.announce import announce
 from runtime.projects.models import Project
 from runtime.runs import lifecycle
-from runtime.runs.ending import stop_all, stop_run
+from runtime.runs.ending import stop_run
 from runtime.runs.models import Run, RunStatus
 from runtime.runs.render import render_run
 from runtime.runs.steps import complete_step, open_calls_of
-from runtime.threads import service as threads
 from runtime.threads.models import Item, ItemStatus, Thread
 from runtime.threads.service import get_thread
 from runtime.wire.runs import ModifyRunRequest, SubmitToolOutputsRunRequest
@@ -160,17 +159,6 @@ def _check_outputs(body: SubmitToolOutputsRunRequest, calls: Sequence[Item]) -> 
             f"{', '.join(sorted(str(id) for id in missing))}.",
             param="tool_outputs",
         )
-
-
-async def delete_thread(session: Session, project: Project, thread_id: str) -> None:
-    """Delete a thread; its live run, and those that wait for it, are stopped first.
-
-    Raises:
-        NotFound: this project has no such thread.
-    """
-    thread = await get_thread(session, project, thread_id, lock=True)
-    await stop_all(session, thread)
-    await threads.delete_thread(session, thread)
 
 
 async def count_live(session: Session) -> dict[str, int]:

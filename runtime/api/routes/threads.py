@@ -6,7 +6,7 @@ from fastapi import Body
 
 from runtime.api.deps import CurrentProject, ResourcesDep, Session
 from runtime.api.router import Router
-from runtime.runs import service as runs
+from runtime.runs import removal
 from runtime.threads import service as threads
 from runtime.threads.render import render_thread
 from runtime.wire.threads import (
@@ -66,5 +66,5 @@ async def delete_thread(
 ) -> DeleteThreadResponse:
     """Delete a thread with its messages and runs."""
     # A live run on it is stopped first, which is the runs' affair.
-    await runs.delete_thread(session, project, thread_id)
+    await removal.delete_thread(session, project, thread_id)
     return DeleteThreadResponse(id=thread_id)
